@@ -1,0 +1,50 @@
+// swift-tools-version:6.1
+import PackageDescription
+
+// The Makefile sets STRICT: warnings are errors in this package's own targets. It is not the default,
+// because a package with unsafe flags cannot be depended upon.
+let strict: [SwiftSetting] =
+  Context.environment["STRICT"] == nil ? [] : [.unsafeFlags(["-warnings-as-errors"])]
+
+let grpcCore: Target.Dependency = .product(name: "GRPCCore", package: "grpc-swift-2")
+let grpcProtobuf: Target.Dependency = .product(name: "GRPCProtobuf", package: "grpc-swift-protobuf")
+let swiftProtobuf: Target.Dependency = .product(name: "SwiftProtobuf", package: "swift-protobuf")
+let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
+
+let package = Package(
+  name: "nomad-driver-systemd",
+  platforms: [.macOS(.v15)],
+  products: [
+    .executable(name: "nomad-driver-systemd", targets: ["nomad-driver-systemd"]),
+    .library(name: "NomadPlugin", targets: ["GoPlugin", "NomadPlugin"]),
+    .library(name: "Systemd", targets: ["Systemd"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/grpc/grpc-swift-2.git", from: "2.4.3"),
+    .package(url: "https://github.com/grpc/grpc-swift-protobuf.git", from: "2.4.1"),
+    .package(url: "https://github.com/apple/swift-protobuf.git", from: "1.39.0", traits: []),
+    .package(url: "https://github.com/apple/swift-log.git", from: "1.16.2"),
+    .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.2"),
+  ],
+  targets: [
+    .systemLibrary(name: "CGRPC", providers: [.apt(["libgrpc-dev"])]),
+    .target(name: "LibGRPCTransport", dependencies: ["CGRPC", grpcCore], swiftSettings: strict),
+    .target(
+      name: "GoPlugin", dependencies: ["LibGRPCTransport", grpcCore, grpcProtobuf, swiftProtobuf, logging],
+      exclude: ["Protos"], swiftSettings: strict),
+    .target(name: "MessagePack", swiftSettings: strict),
+    .target(
+      name: "NomadPlugin", dependencies: ["MessagePack", grpcCore, grpcProtobuf, swiftProtobuf],
+      exclude: ["Protos"], swiftSettings: strict),
+    .target(name: "Systemd", dependencies: [logging], swiftSettings: strict),
+    .target(name: "SystemdDriver", dependencies: ["NomadPlugin", "Systemd", logging], swiftSettings: strict),
+    .executableTarget(
+      name: "nomad-driver-systemd",
+      dependencies: ["GoPlugin", "NomadPlugin", "SystemdDriver", "Systemd", argumentParser],
+      swiftSettings: strict),
+    .testTarget(
+      name: "LibGRPCTransportTests", dependencies: ["LibGRPCTransport", grpcCore], swiftSettings: strict),
+  ],
+  swiftLanguageModes: [.v6]
+)

@@ -1,0 +1,164 @@
+internal import CGRPC
+internal import GRPCCore
+private import Synchronization
+
+/// A server of libgrpc.
+final class Server: Sendable {
+  private enum Phase {
+    /// The socket takes connections into its backlog.
+    case bound
+    case serving
+    /// New calls are refused; those that run may end.
+    case shuttingDown
+    /// libgrpc's server is gone.
+    case stopped
+  }
+
+  private struct State {
+    var phase = Phase.bound
+    var calls: [ObjectIdentifier: ServerCall] = [:]
+  }
+
+  private struct Handle: @unchecked Sendable {
+    // OpaquePointer is not Sendable; a server of libgrpc may be used from any thread.
+    let pointer: OpaquePointer
+  }
+
+  private let queue: CompletionQueue
+  /// Valid until the phase is `stopped`; used with the state locked.
+  private let handle: Handle
+  private let state = Mutex(State())
+  private let stopped = Promise<Void>()
+
+  /// The calls to be handled, until the shutdown.
+  let newCalls: AsyncStream<ServerCall>
+  private let newCallsContinuation: AsyncStream<ServerCall>.Continuation
+
+  init() {
+    self.queue = CompletionQueue()
+    let arguments = ChannelArguments([
+      (GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, .integer(-1)),
+      (GRPC_ARG_MAX_SEND_MESSAGE_LENGTH, .integer(-1)),
+    ])
+    self.handle = Handle(pointer: arguments.withPointer { grpc_server_create($0, nil) })
+    grpc_server_register_completion_queue(self.handle.pointer, self.queue.pointer, nil)
+    (self.newCalls, self.newCallsContinuation) = AsyncStream.makeStream(of: ServerCall.self)
+  }
+
+  /// Makes the socket; false if that is not possible.
+  func bind(to address: UnixSocketAddress, _ credentials: OpaquePointer) -> Bool {
+    grpc_server_add_http2_port(self.handle.pointer, address.uri, credentials) != 0
+  }
+
+  /// Starts to accept calls.
+  ///
+  /// - Throws: `RPCError` (failed precondition) if it has been started or shut down before.
+  func start() throws {
+    try self.state.withLock { state in
+      guard case .bound = state.phase else {
+        throw RPCError(code: .failedPrecondition, message: "The server listens already or was shut down.")
+      }
+      state.phase = .serving
+      grpc_server_start(self.handle.pointer)
+    }
+    self.requestCall()
+  }
+
+  /// Refuses new calls, tells the handlers of those that run, and stops when they have ended. Whoever made the
+  /// server must call this: libgrpc's server keeps this object alive until it has stopped.
+  func shutDown(cancellingCalls: Bool = false) {
+    let calls = self.state.withLock { state -> [ServerCall] in
+      switch state.phase {
+      case .stopped:
+        return []
+      case .bound, .serving:
+        // libgrpc shuts down only what was started.
+        if case .bound = state.phase { grpc_server_start(self.handle.pointer) }
+        state.phase = .shuttingDown
+        let completion = Completion { [self] _ in self.stop() }
+        grpc_server_shutdown_and_notify(self.handle.pointer, self.queue.pointer, completion.tag)
+      case .shuttingDown:
+        break
+      }
+      if cancellingCalls { grpc_server_cancel_all_calls(self.handle.pointer) }
+      return Array(state.calls.values)
+    }
+    for call in calls { call.notifyOfShutdown() }
+    self.newCallsContinuation.finish()
+  }
+
+  private func stop() {
+    self.state.withLock { state in
+      state.phase = .stopped
+      grpc_server_destroy(self.handle.pointer)
+    }
+    self.stopped.fulfil(())
+  }
+
+  /// Waits until the server has stopped, in a cancelled task as well.
+  func waitForShutdown() async {
+    // Unstructured, since its wait is not to be cancelled; it is awaited here.
+    _ = try? await Task { try await self.stopped.value }.value
+  }
+
+  /// Forgets a call that has been handled.
+  func remove(_ call: ServerCall) {
+    self.state.withLock { _ = $0.calls.removeValue(forKey: ObjectIdentifier(call)) }
+  }
+
+  /// Asks libgrpc for the next call.
+  private func requestCall() {
+    let incoming = IncomingCall()
+    self.state.withLock { state in
+      guard case .serving = state.phase else { return }
+      let completion = Completion { [self] success in
+        guard success, let call = incoming.makeCall(on: self.queue) else { return }
+        self.accept(call)
+        self.requestCall()
+      }
+      let tag = completion.tag
+      let result = grpc_server_request_call(
+        self.handle.pointer, incoming.call.pointer, incoming.details.pointer, incoming.metadata.array,
+        self.queue.pointer, self.queue.pointer, tag)
+      if result != GRPC_CALL_OK { _ = Completion.take(tag) }
+    }
+  }
+
+  private func accept(_ call: ServerCall) {
+    let isServing = self.state.withLock { state in
+      guard case .serving = state.phase else { return false }
+      state.calls[ObjectIdentifier(call)] = call
+      return true
+    }
+    // A call that is dropped is cancelled.
+    guard isServing else { return }
+    do {
+      try call.start()
+      self.newCallsContinuation.yield(call)
+    } catch {
+      self.remove(call)
+    }
+  }
+}
+
+/// What libgrpc fills in about a new call.
+private final class IncomingCall: @unchecked Sendable {
+  let call: Owned<OpaquePointer?>
+  let details: Owned<grpc_call_details>
+  let metadata = WireMetadata()
+
+  init() {
+    self.call = Owned(nil)
+    self.details = Owned(grpc_call_details())
+    grpc_call_details_init(self.details.pointer)
+  }
+
+  deinit { grpc_call_details_destroy(self.details.pointer) }
+
+  func makeCall(on queue: CompletionQueue) -> ServerCall? {
+    guard let pointer = self.call.pointer.pointee else { return nil }
+    return ServerCall(
+      Call(pointer, on: queue), path: String(slice: &self.details.pointer.pointee.method),
+      metadata: self.metadata.metadata)
+  }
+}
