@@ -29,22 +29,33 @@ let package = Package(
   ],
   targets: [
     .systemLibrary(name: "CGRPC", providers: [.apt(["libgrpc-dev"])]),
-    .target(name: "LibGRPCTransport", dependencies: ["CGRPC", grpcCore], swiftSettings: strict),
+    .target(name: "Promises", swiftSettings: strict),
+    .target(name: "LibGRPCTransport", dependencies: ["CGRPC", "Promises", grpcCore], swiftSettings: strict),
     .target(
-      name: "GoPlugin", dependencies: ["LibGRPCTransport", grpcCore, grpcProtobuf, swiftProtobuf, logging],
+      name: "GoPlugin",
+      dependencies: ["LibGRPCTransport", "Promises", grpcCore, grpcProtobuf, swiftProtobuf, logging],
       exclude: ["Protos"], swiftSettings: strict),
     .target(name: "MessagePack", swiftSettings: strict),
     .target(
       name: "NomadPlugin", dependencies: ["MessagePack", grpcCore, grpcProtobuf, swiftProtobuf],
       exclude: ["Protos"], swiftSettings: strict),
     .target(name: "Systemd", dependencies: [logging], swiftSettings: strict),
-    .target(name: "SystemdDriver", dependencies: ["NomadPlugin", "Systemd", logging], swiftSettings: strict),
+    .target(
+      name: "SystemdDriver", dependencies: ["NomadPlugin", "Promises", "Systemd", logging], swiftSettings: strict),
     .executableTarget(
       name: "nomad-driver-systemd",
-      dependencies: ["GoPlugin", "NomadPlugin", "SystemdDriver", "Systemd", argumentParser],
+      dependencies: [
+        "GoPlugin", "MessagePack", "NomadPlugin", "Systemd", "SystemdDriver", grpcCore, logging, argumentParser,
+      ],
       swiftSettings: strict),
     .testTarget(
       name: "LibGRPCTransportTests", dependencies: ["LibGRPCTransport", grpcCore], swiftSettings: strict),
+    .testTarget(
+      name: "NomadPluginTests",
+      dependencies: [
+        "NomadPlugin", "MessagePack", grpcCore, grpcProtobuf, swiftProtobuf,
+        .product(name: "GRPCInProcessTransport", package: "grpc-swift-2"),
+      ], swiftSettings: strict),
   ],
   swiftLanguageModes: [.v6]
 )

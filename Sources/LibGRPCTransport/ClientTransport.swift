@@ -1,5 +1,6 @@
 internal import CGRPC
 public import GRPCCore
+private import Promises
 private import Synchronization
 
 extension LibGRPC {

@@ -1,5 +1,6 @@
 internal import CGRPC
 internal import GRPCCore
+internal import Promises
 private import Synchronization
 
 /// A server of libgrpc.

@@ -1,0 +1,162 @@
+/// One entry of the journal.
+///
+/// The fields are described in `systemd.journal-fields(7)`. Of a field that an entry has several times, the first
+/// value is taken; several messages are joined by line feeds.
+public struct JournalEntry: Sendable, Hashable {
+  /// The entry's position in the journal.
+  public var cursor: JournalCursor
+
+  /// When journald received the entry, by the wall clock.
+  public var realtime: RealtimeTimestamp
+
+  /// When journald received the entry, in microseconds since the boot.
+  public var monotonicMicroseconds: UInt64
+
+  /// Identifies the boot; 32 hexadecimal digits.
+  public var bootID: String
+
+  /// What was logged: any bytes, as a rule UTF-8. Empty where there is no message.
+  public var message: [UInt8]
+
+  /// The priority from 0, emergency, to 7, debug (`syslog(3)`).
+  public var priority: UInt8?
+
+  /// The program's name by its own account (`SYSLOG_IDENTIFIER`).
+  public var identifier: String?
+
+  /// The process that logged (`_PID`).
+  public var processID: Int32?
+
+  /// The unit of the process that logged (`_SYSTEMD_UNIT`).
+  public var unit: String?
+
+  /// The run of the unit of the process that logged (`_SYSTEMD_INVOCATION_ID`).
+  public var invocationID: String?
+
+  /// The stream, such as a service's standard output or standard error, that the line came from (`_STREAM_ID`).
+  public var streamID: String?
+
+  /// The unit that the entry is about, where it differs from the one that logged (`UNIT`).
+  public var subjectUnit: String?
+
+  /// The run of the unit that the entry is about (`INVOCATION_ID`).
+  public var subjectInvocationID: String?
+
+  /// Identifies the kind of message (`MESSAGE_ID`, `systemd.messages`); 32 hexadecimal digits.
+  public var messageID: String?
+
+  /// How a job ended, in messages about jobs: `done`, `failed`, `timeout` … (`JOB_RESULT`).
+  public var jobResult: String?
+
+  /// Whether the service manager says here something about a unit: that it was started, its main process exited …
+  public var isLifecycle: Bool { processID == 1 && subjectUnit != nil }
+
+  /// The fields that ``JournalEntry`` is made of, besides those that journalctl always gives.
+  static let requestedFields = [
+    "MESSAGE", "PRIORITY", "SYSLOG_IDENTIFIER", "_PID", "_SYSTEMD_UNIT", "_SYSTEMD_INVOCATION_ID",
+    "_STREAM_ID",
+    "UNIT", "INVOCATION_ID", "MESSAGE_ID", "JOB_RESULT",
+  ]
+}
+
+extension JournalEntry {
+  /// Reads one line of `journalctl -o json`.
+  ///
+  /// - Throws: ``JournalEntryError`` if the line is not one JSON object, or has not the fields that every entry has.
+  public init(json line: ArraySlice<UInt8>) throws(JournalEntryError) {
+    var fields = Fields()
+    do {
+      try fields.read(line)
+    } catch {
+      throw JournalEntryError(line: line, problem: error.description)
+    }
+    guard let cursor = fields.cursor, let realtime = fields.realtime, let monotonic = fields.monotonic,
+      let bootID = fields.bootID
+    else {
+      throw JournalEntryError(line: line, problem: "no valid cursor, timestamps and boot ID")
+    }
+    self.cursor = cursor
+    self.realtime = RealtimeTimestamp(microseconds: realtime)
+    monotonicMicroseconds = monotonic
+    self.bootID = bootID
+    message = fields.message
+    priority = fields.priority.flatMap { $0 <= 7 ? $0 : nil }
+    identifier = fields.identifier
+    processID = fields.processID
+    unit = fields.unit
+    invocationID = fields.invocationID
+    streamID = fields.streamID
+    subjectUnit = fields.subjectUnit
+    subjectInvocationID = fields.subjectInvocationID
+    messageID = fields.messageID
+    jobResult = fields.jobResult
+  }
+
+  private struct Fields {
+    var cursor: JournalCursor?
+    var realtime: UInt64?
+    var monotonic: UInt64?
+    var bootID: String?
+    var message: [UInt8] = []
+    var priority: UInt8?
+    var identifier: String?
+    var processID: Int32?
+    var unit: String?
+    var invocationID: String?
+    var streamID: String?
+    var subjectUnit: String?
+    var subjectInvocationID: String?
+    var messageID: String?
+    var jobResult: String?
+
+    mutating func read(_ line: ArraySlice<UInt8>) throws(JSONError) {
+      var scanner = JSONScanner(line)
+      try scanner.beginObject()
+      var isFirst = true
+      while let key = try scanner.nextKey(isFirst: &isFirst) {
+        func isKey(_ name: StaticString) -> Bool {
+          key.elementsEqual(UnsafeBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount))
+        }
+        // Comparing bytes with the few names of one length is much faster than making a string of the key.
+        switch key.count {
+        case 4 where isKey("_PID"): processID = try scanner.fieldValue().number()
+        case 4 where isKey("UNIT"): subjectUnit = try scanner.fieldValue().text
+        case 7 where isKey("MESSAGE"): message = try scanner.fieldValue().joined
+        case 8 where isKey("PRIORITY"): priority = try scanner.fieldValue().number()
+        case 8 where isKey("__CURSOR"): cursor = try scanner.fieldValue().text.flatMap { JournalCursor($0) }
+        case 8 where isKey("_BOOT_ID"): bootID = try scanner.fieldValue().text
+        case 10 where isKey("_STREAM_ID"): streamID = try scanner.fieldValue().text
+        case 10 where isKey("MESSAGE_ID"): messageID = try scanner.fieldValue().text
+        case 10 where isKey("JOB_RESULT"): jobResult = try scanner.fieldValue().text
+        case 13 where isKey("_SYSTEMD_UNIT"): unit = try scanner.fieldValue().text
+        case 13 where isKey("INVOCATION_ID"): subjectInvocationID = try scanner.fieldValue().text
+        case 17 where isKey("SYSLOG_IDENTIFIER"): identifier = try scanner.fieldValue().text
+        case 20 where isKey("__REALTIME_TIMESTAMP"): realtime = try scanner.fieldValue().number()
+        case 21 where isKey("__MONOTONIC_TIMESTAMP"): monotonic = try scanner.fieldValue().number()
+        case 22 where isKey("_SYSTEMD_INVOCATION_ID"): invocationID = try scanner.fieldValue().text
+        default: try scanner.skipValue()
+        }
+      }
+      try scanner.end()
+    }
+  }
+}
+
+/// A line that is not an entry of the journal as `journalctl -o json` prints it.
+public struct JournalEntryError: Error, Sendable, Hashable {
+  /// The beginning of the line.
+  public let lineStart: String
+
+  /// What is wrong with it.
+  public let problem: String
+
+  init(line: ArraySlice<UInt8>, problem: String) {
+    lineStart = DisplayText(line.prefix(100)).text
+    self.problem = problem
+  }
+}
+
+extension JournalEntryError: CustomStringConvertible {
+  /// What is wrong, and the beginning of the line.
+  public var description: String { "not a journal entry in JSON: \(problem): \(lineStart)" }
+}

@@ -1,0 +1,127 @@
+import Logging
+
+/// systemd's journal, by the command `journalctl(1)` of systemd 247 or later.
+///
+/// Calls throw ``SystemdError``, or `CancellationError` if the calling task is cancelled.
+public struct Journalctl: Sendable {
+  /// The longest line of output that is taken. An entry that needs more is passed over.
+  ///
+  /// journald splits what services print at 48 KiB, which is 240 KiB as an array of byte numbers.
+  static let lineLimit = 8 << 20
+
+  private let tool: SystemdTool
+  private let timeLimit: Duration
+  private let logger: Logger
+
+  /// Makes the command's front end.
+  ///
+  /// - Parameters:
+  ///   - runner: what runs the commands.
+  ///   - path: the program; a name without a slash where the command prefix makes another system look it up.
+  ///   - commandPrefix: words put before every command, such as `["podman", "exec", "-i", "host"]`.
+  ///   - timeLimit: the time limit of commands that don't follow the journal.
+  ///   - logger: is told of entries that had to be passed over.
+  public init(
+    runner: any CommandRunner, path: String = Executable.find("journalctl"), commandPrefix: [String] = [],
+    timeLimit: Duration = .seconds(10), logger: Logger
+  ) {
+    tool = SystemdTool(runner: runner, name: "journalctl", path: path, commandPrefix: commandPrefix)
+    self.timeLimit = timeLimit
+    self.logger = logger
+  }
+
+  /// Hands out the entries of a unit, those that exist and then those that come, until the calling task is cancelled.
+  ///
+  /// Entries of a unit are what its processes logged and what the service manager says about it. Since systemd 250
+  /// only those of the current boot are shown.
+  ///
+  /// - Parameters:
+  ///   - unit: by its true name; an alias has no entries.
+  ///   - position: where to begin.
+  ///   - onEntries: is given entries in order, at least one. While it is suspended, nothing more is read. An error
+  ///     that it throws ends the call.
+  public func follow(
+    _ unit: UnitName, after position: JournalPosition, _ onEntries: ([JournalEntry]) async throws -> Void
+  ) async throws {
+    let result = try await self.read(["--follow", "--no-tail"], unit, after: position, onEntries)
+    let error = tool.error(result, "--follow", [unit])
+    throw error.reason == .other
+      ? SystemdError(
+        .ended, action: error.action, units: error.units, termination: error.termination,
+        message: error.message)
+      : error
+  }
+
+  /// Hands out the entries of a unit that exist now, like ``follow(_:after:_:)``.
+  public func read(
+    _ unit: UnitName, after position: JournalPosition, _ onEntries: ([JournalEntry]) async throws -> Void
+  ) async throws {
+    let result = try await self.read(["--boot", "--quiet"], unit, after: position, onEntries)
+    guard result.termination.isSuccess else { throw tool.error(result, "--unit", [unit]) }
+  }
+
+  private func read(
+    _ options: [String], _ unit: UnitName, after position: JournalPosition,
+    _ onEntries: ([JournalEntry]) async throws -> Void
+  ) async throws -> CommandResult {
+    var arguments =
+      ["--no-pager"] + options + [
+        "--output=json", "--all", "--output-fields=" + JournalEntry.requestedFields.joined(separator: ","),
+        "--unit=\(unit.name)",
+      ]
+    switch position {
+    case .beginning: break
+    case .since(let time): arguments.append("--since=@\(time.secondsText)")
+    case .after(let cursor): arguments.append("--after-cursor=\(cursor.text)")
+    }
+    var splitter = LineSplitter(maximumLength: Self.lineLimit)
+    var droppedCount = 0
+    do {
+      return try await tool.runner.run(tool.command(arguments, timeLimit: nil)) { chunk in
+        var entries: [JournalEntry] = []
+        splitter.append(chunk) { line in
+          do throws(JournalEntryError) {
+            entries.append(try JournalEntry(json: line))
+          } catch {
+            logger.warning(
+              "passed over a line of the journal", metadata: ["unit": "\(unit)", "error": "\(error)"])
+          }
+        }
+        if splitter.droppedCount > droppedCount {
+          droppedCount = splitter.droppedCount
+          logger.warning(
+            "passed over an entry of the journal that needs more than \(Self.lineLimit) bytes",
+            metadata: ["unit": "\(unit)"])
+        }
+        if !entries.isEmpty { try await onEntries(entries) }
+      }
+    } catch let error as CommandError {
+      throw tool.error(.command(error), options[0], [unit])
+    }
+  }
+
+  /// The position of the last entry of the whole journal; `nil` if it has none.
+  public func currentCursor() async throws -> JournalCursor? {
+    let arguments = ["--no-pager", "--quiet", "--lines=1", "--output=json", "--output-fields=_BOOT_ID"]
+    let output = try await tool.output("--lines=1", [], arguments, timeLimit: timeLimit)
+    guard let line = output.split(separator: UInt8(ascii: "\n")).last else { return nil }
+    do throws(JournalEntryError) {
+      return try JournalEntry(json: line).cursor
+    } catch {
+      throw tool.error(.unexpectedOutput("\(error)"), "--lines=1")
+    }
+  }
+
+  /// Waits until all that was logged so far is in the journal's files. Needs root.
+  public func sync() async throws {
+    _ = try await tool.output("--sync", [], ["--sync"], timeLimit: timeLimit)
+  }
+}
+
+extension RealtimeTimestamp {
+  /// The seconds since 1970 with a fraction of six digits, as in `--since=@1732294300.000001`.
+  fileprivate var secondsText: String {
+    let fraction = String(microseconds % 1_000_000)
+    return "\(microseconds / 1_000_000)." + String(repeating: "0", count: 6 - fraction.count) + fraction
+  }
+}

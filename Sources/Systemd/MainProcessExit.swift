@@ -1,0 +1,21 @@
+/// How a service's main process ended (`ExecMainCode`, `ExecMainStatus`).
+public enum MainProcessExit: Sendable, Hashable {
+  /// It exited with this status, 0…255.
+  case exited(Int32)
+
+  /// It was killed by this signal.
+  case killed(Int32)
+
+  /// It was killed by this signal and dumped core.
+  case dumped(Int32)
+
+  /// Takes a code as in `waitid(2)` (CLD_EXITED 1, CLD_KILLED 2, CLD_DUMPED 3) and what goes with it.
+  init?(code: Int32, status: Int32) {
+    switch code {
+    case 1: self = .exited(status)
+    case 2: self = .killed(status)
+    case 3: self = .dumped(status)
+    default: return nil
+    }
+  }
+}

@@ -1,0 +1,228 @@
+/// What `systemctl show` tells of one unit.
+///
+/// A typed property is `nil` where systemd has no value for it, says `[not set]`, or the unit's type does not have
+/// the property. The properties are described in `org.freedesktop.systemd1(5)`.
+public struct UnitStatus: Sendable, Hashable {
+  /// The properties as they were printed; of one that was printed several times, the first.
+  public let properties: [String: String]
+
+  /// Makes a status from properties, of which `Id` must be one.
+  ///
+  /// - Throws: ``UnitStatusError`` if it is not.
+  public init(properties: [String: String]) throws(UnitStatusError) {
+    guard let id = properties["Id"], !id.isEmpty else {
+      throw UnitStatusError(propertyCount: properties.count)
+    }
+    self.id = id
+    self.properties = properties
+  }
+
+  /// The properties that ``Systemctl/show(_:)-(UnitName)`` asks for.
+  static let requestedProperties = [
+    "Id", "Names", "LoadState", "LoadError", "ActiveState", "SubState", "FragmentPath", "UnitFileState",
+    "Type",
+    "InvocationID", "MainPID", "ControlPID", "ControlGroup", "Result", "ExecMainCode", "ExecMainStatus",
+    "ExecMainStartTimestamp", "ExecMainExitTimestamp", "ActiveEnterTimestamp", "ActiveExitTimestamp",
+    "InactiveEnterTimestamp", "InactiveExitTimestamp", "StateChangeTimestamp", "NRestarts",
+    "NeedDaemonReload",
+    "ConditionResult", "RemainAfterExit", "CPUUsageNSec", "MemoryCurrent", "MemoryPeak", "TasksCurrent",
+    "TriggeredBy", "Triggers", "Job", "TimeoutStopUSec", "KillMode", "StatusText", "StatusErrno",
+  ]
+
+  // MARK: Identity
+
+  /// The unit's true name; a unit can be asked for by an alias.
+  public let id: String
+
+  /// All names of the unit.
+  public var names: [String] { words("Names") }
+
+  /// The file that defines the unit.
+  public var fragmentPath: String? { text("FragmentPath") }
+
+  /// Whether the unit is enabled, static, masked …: see `systemctl is-enabled`.
+  public var unitFileState: String? { text("UnitFileState") }
+
+  /// Whether the unit's file or a drop-in of it was changed since systemd read it.
+  public var needsDaemonReload: Bool? { flag("NeedDaemonReload") }
+
+  // MARK: State
+
+  /// Whether the unit's definition was read.
+  public var loadState: LoadState { LoadState(properties["LoadState"] ?? "") }
+
+  /// Why the definition was not read, in systemd's words.
+  public var loadError: String? {
+    // It is printed as the D-Bus name of the error and its message in quotation marks.
+    guard let error = text("LoadError") else { return nil }
+    let parts = error.split(separator: " ", maxSplits: 1)
+    guard parts.count == 2, parts[1].count >= 2, parts[1].hasPrefix("\""), parts[1].hasSuffix("\"") else {
+      return error
+    }
+    let message = parts[1].dropFirst().dropLast()
+    return message.isEmpty ? nil : String(message)
+  }
+
+  /// Whether the unit is active.
+  public var activeState: ActiveState { ActiveState(properties["ActiveState"] ?? "") }
+
+  /// The state in terms of the unit's type, for example `running` or `auto-restart` of a service.
+  public var subState: String? { text("SubState") }
+
+  /// What a job is queued for the unit, by its number.
+  public var jobID: UInt32? {
+    // It is printed as the number, or as the number and the path of the job's object.
+    text("Job").flatMap { $0.split(separator: " ").first }.flatMap { UInt32($0) }.flatMap {
+      $0 == 0 ? nil : $0
+    }
+  }
+
+  /// Identifies one run of the unit; 32 hexadecimal digits. It is different each time the unit is started.
+  public var invocationID: String? { text("InvocationID") }
+
+  /// Whether the conditions of the unit's last start were met.
+  public var conditionResult: Bool? { flag("ConditionResult") }
+
+  /// The units that start this unit, such as its timer or socket.
+  public var triggeredBy: [String] { words("TriggeredBy") }
+
+  /// The units that this unit starts.
+  public var triggers: [String] { words("Triggers") }
+
+  // MARK: When the state changed
+
+  /// When the unit last became active.
+  public var activeEnter: RealtimeTimestamp? { timestamp("ActiveEnterTimestamp") }
+
+  /// When the unit last left the active state.
+  public var activeExit: RealtimeTimestamp? { timestamp("ActiveExitTimestamp") }
+
+  /// When the unit last became inactive or failed.
+  public var inactiveEnter: RealtimeTimestamp? { timestamp("InactiveEnterTimestamp") }
+
+  /// When the unit last left the inactive or failed state.
+  public var inactiveExit: RealtimeTimestamp? { timestamp("InactiveExitTimestamp") }
+
+  /// When the unit's state last changed.
+  public var stateChange: RealtimeTimestamp? { timestamp("StateChangeTimestamp") }
+
+  // MARK: Processes
+
+  /// The type of a service (`simple`, `oneshot` …); of a mount, the type of its file system.
+  public var serviceType: String? { text("Type") }
+
+  /// The process ID of a service's main process, while it runs.
+  public var mainProcessID: Int32? { number("MainPID").flatMap { $0 == 0 ? nil : $0 } }
+
+  /// The process ID of the command that starts, stops or reloads the unit, while it runs.
+  public var controlProcessID: Int32? { number("ControlPID").flatMap { $0 == 0 ? nil : $0 } }
+
+  /// The unit's control group below the root of the hierarchy, while it has one.
+  public var controlGroup: String? { text("ControlGroup") }
+
+  /// How the unit's last run ended: `success`, `exit-code`, `signal`, `timeout` …
+  public var result: String? { text("Result") }
+
+  /// How the main process of the last run ended.
+  public var mainProcessExit: MainProcessExit? {
+    guard let code: Int32 = number("ExecMainCode"), let status: Int32 = number("ExecMainStatus") else {
+      return nil
+    }
+    return MainProcessExit(code: code, status: status)
+  }
+
+  /// When the main process was last started.
+  public var mainProcessStart: RealtimeTimestamp? { timestamp("ExecMainStartTimestamp") }
+
+  /// When the main process last ended; `nil` while it runs for the first time.
+  public var mainProcessEnd: RealtimeTimestamp? { timestamp("ExecMainExitTimestamp") }
+
+  /// How often systemd has restarted the service by itself since it was last started by request.
+  public var restartCount: UInt32? { number("NRestarts") }
+
+  /// Whether a service counts as active after its main process has exited.
+  public var remainsAfterExit: Bool? { flag("RemainAfterExit") }
+
+  /// How long systemd waits for the unit to stop before it kills it.
+  public var stopTimeout: TimeSpan? { text("TimeoutStopUSec").flatMap { TimeSpan($0) } }
+
+  /// Which processes are killed when the unit is stopped: `control-group`, `mixed`, `process` or `none`.
+  public var killMode: String? { text("KillMode") }
+
+  /// What a service last said of itself by `sd_notify(3)`.
+  public var statusText: String? { text("StatusText") }
+
+  /// The error number that a service last told by `sd_notify(3)`; `nil` for 0.
+  public var statusErrno: Int32? { number("StatusErrno").flatMap { $0 == 0 ? nil : $0 } }
+
+  // MARK: Resources
+
+  /// CPU time used by the unit's control group, in nanoseconds.
+  public var cpuUsageNanoseconds: UInt64? { measure("CPUUsageNSec") }
+
+  /// Memory used by the unit's control group, in bytes.
+  public var memoryCurrent: UInt64? { measure("MemoryCurrent") }
+
+  /// The most memory that the unit's control group has used, in bytes (since systemd 254).
+  public var memoryPeak: UInt64? { measure("MemoryPeak") }
+
+  /// The number of tasks (processes and threads) in the unit's control group.
+  public var tasksCurrent: UInt64? { measure("TasksCurrent") }
+
+  // MARK: Values
+
+  private func text(_ name: String) -> String? {
+    guard let value = properties[name], !value.isEmpty, value != "[not set]" else { return nil }
+    return value
+  }
+
+  private func words(_ name: String) -> [String] {
+    text(name)?.split(separator: " ").map(String.init) ?? []
+  }
+
+  private func flag(_ name: String) -> Bool? {
+    switch properties[name] {
+    case "yes": true
+    case "no": false
+    default: nil
+    }
+  }
+
+  private func number<Number: FixedWidthInteger>(_ name: String) -> Number? {
+    text(name).flatMap { Number($0) }
+  }
+
+  /// The largest number stands for "no value" in D-Bus.
+  private func measure(_ name: String) -> UInt64? {
+    number(name).flatMap { $0 == .max ? nil : $0 }
+  }
+
+  private func timestamp(_ name: String) -> RealtimeTimestamp? {
+    text(name).flatMap { RealtimeTimestamp($0) }
+  }
+}
+
+extension UnitStatus {
+  /// Reads the output of `systemctl show`: a block of `Name=value` lines per unit, with an empty line between them.
+  ///
+  /// Lines without `=` are passed over, bytes that are not UTF-8 are replaced.
+  ///
+  /// - Throws: ``UnitStatusError`` if a block has no `Id`.
+  static func parse(_ output: [UInt8]) throws(UnitStatusError) -> [UnitStatus] {
+    var units: [UnitStatus] = []
+    var properties: [String: String] = [:]
+    for line in output.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false) {
+      if line.isEmpty {
+        if !properties.isEmpty { units.append(try UnitStatus(properties: properties)) }
+        properties = [:]
+      } else if let equals = line.firstIndex(of: UInt8(ascii: "=")) {
+        let name = String(decoding: line[..<equals], as: UTF8.self)
+        if properties[name] == nil {
+          properties[name] = String(decoding: line[(equals + 1)...], as: UTF8.self)
+        }
+      }
+    }
+    if !properties.isEmpty { units.append(try UnitStatus(properties: properties)) }
+    return units
+  }
+}

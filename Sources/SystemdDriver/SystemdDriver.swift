@@ -1,0 +1,298 @@
+public import Logging
+public import NomadPlugin
+import Foundation
+import Synchronization
+public import Systemd
+
+/// The task driver `systemd`: a task is a unit of systemd.
+public final class SystemdDriver: TaskDriver {
+  /// The driver's name in jobs.
+  public static let name = "systemd"
+
+  /// The plugin's version.
+  public let info: PluginInfo
+
+  public let configurationSchema = DriverConfiguration.schema
+  public let taskConfigurationSchema = TaskConfiguration.schema
+
+  public var capabilities: DriverCapabilities {
+    DriverCapabilities(
+      sendSignals: false, exec: false, filesystemIsolation: .none, networkIsolationModes: [.host],
+      mustCreateNetwork: false, supportsMounts: false, disableLogCollection: false, dynamicWorkloadUsers: false)
+  }
+
+  /// What one configuration of the agent makes.
+  private struct Engine: Sendable {
+    let configuration: DriverConfiguration
+    let topology: Topology?
+    let host: SystemdHost
+    let watcher: UnitWatcher
+  }
+
+  private struct State {
+    var engine: Engine?
+    var tasks: [String: UnitTask] = [:]
+  }
+
+  private let runner: any CommandRunner
+  private let logger: Logger
+  private let events = TaskEventHub()
+  private let state = Mutex(State())
+  private let work: AsyncStream<@Sendable () async -> Void>
+  private let workContinuation: AsyncStream<@Sendable () async -> Void>.Continuation
+
+  /// How often the driver's health is looked at.
+  private static let fingerprintInterval: Duration = .seconds(30)
+  /// The states of the system in which units can be started (systemctl(1), is-system-running).
+  private static let usableStates: Set = ["initializing", "starting", "running", "degraded", "maintenance"]
+
+  /// - Parameters:
+  ///   - version: the plugin's version.
+  ///   - runner: runs systemctl and journalctl.
+  ///   - logger: for what happens to tasks.
+  public init(version: String, runner: any CommandRunner, logger: Logger) {
+    self.info = PluginInfo(name: Self.name, version: version)
+    self.runner = runner
+    self.logger = logger
+    (self.work, self.workContinuation) = AsyncStream.makeStream(of: (@Sendable () async -> Void).self)
+  }
+
+  /// Does what the tasks need in the background, until cancelled. Units are left as they are.
+  public func run() async {
+    await withDiscardingTaskGroup { group in
+      for await work in self.work { group.addTask(operation: work) }
+      group.cancelAll()
+    }
+  }
+
+  // MARK: Configuration
+
+  public func configure(_ configuration: PluginConfiguration) async throws {
+    let own = try DriverConfiguration(configuration)
+    guard !configuration.isValidationOnly else { return }
+    let topology = configuration.agent?.topology
+    let newWatcher = self.state.withLock { state -> UnitWatcher? in
+      if let engine = state.engine, engine.configuration == own, engine.topology == topology { return nil }
+      let host = SystemdHost(own, runner: self.runner, logger: self.logger)
+      let watcher = UnitWatcher(systemctl: host.systemctl, pollInterval: own.pollInterval, logger: self.logger)
+      state.engine = Engine(configuration: own, topology: topology, host: host, watcher: watcher)
+      return watcher
+    }
+    if let newWatcher { self.workContinuation.yield { await newWatcher.run() } }
+  }
+
+  private func engine() throws -> Engine {
+    guard let engine = self.state.withLock({ $0.engine }) else {
+      throw DriverError.recoverable("The driver has no configuration yet: Nomad calls SetConfig first.")
+    }
+    guard engine.configuration.isEnabled else {
+      throw DriverError.unrecoverable("The systemd driver is disabled in the agent's configuration (enabled = false).")
+    }
+    return engine
+  }
+
+  // MARK: Health
+
+  public func fingerprint(_ report: @escaping @Sendable (Fingerprint) async throws -> Void) async throws {
+    while true {
+      try await report(await self.currentFingerprint())
+      try await Task.sleep(for: Self.fingerprintInterval)
+    }
+  }
+
+  private func currentFingerprint() async -> Fingerprint {
+    guard let engine = self.state.withLock({ $0.engine }), engine.configuration.isEnabled else {
+      return Fingerprint(health: .undetected, healthDescription: "disabled in the plugin's configuration")
+    }
+    do {
+      let version = try await engine.host.systemctl.version()
+      let systemState = try await engine.host.systemctl.systemState()
+      guard Self.usableStates.contains(systemState) else {
+        return Fingerprint(
+          health: .unhealthy, healthDescription: "systemd's state is '\(systemState)': see systemctl is-system-running")
+      }
+      return Fingerprint(
+        health: .healthy, healthDescription: "systemd \(version.number) is \(systemState)",
+        attributes: [
+          "driver.systemd": true,
+          "driver.systemd.version": .string("\(version.number)"),
+          "driver.systemd.plugin_version": .string(self.info.version),
+        ])
+    } catch {
+      let isMissing = if case .command(.notExecutable)? = (error as? SystemdError)?.reason { true } else { false }
+      return Fingerprint(health: isMissing ? .undetected : .unhealthy, healthDescription: "\(error)")
+    }
+  }
+
+  // MARK: Tasks
+
+  private func task(_ id: String) throws -> UnitTask {
+    guard let task = self.state.withLock({ $0.tasks[id] }) else { throw DriverError.taskNotFound }
+    return task
+  }
+
+  public func startTask(_ config: TaskConfig) async throws -> TaskHandle {
+    let engine = try self.engine()
+    let configuration: TaskConfiguration
+    do {
+      configuration = try TaskConfiguration(config)
+    } catch {
+      throw DriverError.unrecoverable("\(error)")
+    }
+    async let journal = self.endOfJournal(engine.host.journalctl)
+    let status = try await self.look(at: configuration.unit, engine.host)
+    let unit = try self.checkLoaded(status, as: configuration.unit)
+    let wasActive = status.activeState == .active
+    let (position, cursor) = await journal
+    let task = try UnitTask(
+      config, unit: unit, from: position, host: engine.host, watcher: engine.watcher, events: self.events,
+      logger: self.logger)
+    try await self.register(task)
+    self.workContinuation.yield { await task.run() }
+    do {
+      try await task.waitForStart()
+      await task.report(wasActive ? .adopted(unit: unit.name) : .started(unit: unit.name))
+      let state = DriverState(unit: unit.name, invocationID: await task.invocationID, cursor: cursor?.text)
+      return TaskHandle(config: config, state: .running, driverState: try state.encoded)
+    } catch {
+      await self.remove(task)
+      throw error
+    }
+  }
+
+  public func recoverTask(_ handle: TaskHandle) async throws {
+    let id = handle.config.id
+    if self.state.withLock({ $0.tasks[id] }) != nil { return }
+    let engine = try self.engine()
+    let state = try DriverState(handle.driverState)
+    let unit: UnitName
+    do {
+      unit = try UnitName(state.unit)
+    } catch {
+      throw DriverError.unrecoverable("The task's handle names no unit: \(error)")
+    }
+    // Nomad would start the task anew if this failed: it must not fail for want of an answer from systemd.
+    let status = try await self.look(at: unit, engine.host)
+    let position = state.cursor.flatMap { JournalCursor($0) }.map { JournalPosition.after($0) } ?? .beginning
+    let task = try UnitTask(
+      handle.config, unit: unit, from: position, lifecycle: .recovered(invocationID: state.invocationID),
+      host: engine.host, watcher: engine.watcher, events: self.events, logger: self.logger)
+    try await self.register(task)
+    await task.observe(status)
+    self.workContinuation.yield { await task.run() }
+    await task.report(.recovered(unit: unit.name))
+  }
+
+  /// Where the journal is now. Without an answer, logs begin with this moment by the clock.
+  private func endOfJournal(_ journalctl: Journalctl) async -> (JournalPosition, JournalCursor?) {
+    let now = RealtimeTimestamp(microseconds: UInt64(Date().timeIntervalSince1970 * 1e6))
+    do {
+      guard let cursor = try await journalctl.currentCursor() else { return (.beginning, nil) }
+      return (.after(cursor), cursor)
+    } catch {
+      self.logger.warning("The end of the journal is not known.", metadata: ["error": "\(error)"])
+      return (.since(now), nil)
+    }
+  }
+
+  private func look(at unit: UnitName, _ host: SystemdHost) async throws -> UnitStatus {
+    do {
+      return try await host.systemctl.show(unit)
+    } catch let error as SystemdError {
+      throw DriverError.recoverable("\(error)")
+    }
+  }
+
+  /// Checks that a unit can be started. Returns its true name.
+  private func checkLoaded(_ status: UnitStatus, as unit: UnitName) throws -> UnitName {
+    let problem: String
+    switch status.loadState {
+    case .loaded, .stub:
+      guard let name = try? UnitName(status.id) else {
+        throw DriverError.unrecoverable("The unit \(unit) has the name '\(status.id)', which no task can have.")
+      }
+      return name
+    case .notFound:
+      problem = "systemd finds no unit file of that name. See: systemctl list-unit-files"
+    case .masked:
+      problem = "it is masked. Allow it with: systemctl unmask \(unit)"
+    case .badSetting:
+      problem = "its unit file has an error. See: systemd-analyze verify \(unit)"
+    default:
+      problem = "its load state is '\(status.loadState)'. See: systemctl status \(unit)"
+    }
+    let reason = status.loadError.map { " (\($0))" } ?? ""
+    throw DriverError.unrecoverable("Cannot start the unit \(unit): \(problem)\(reason)")
+  }
+
+  /// Adds a task, unless its identifier or its unit is another one's.
+  private func register(_ task: UnitTask) async throws {
+    for other in self.state.withLock({ Array($0.tasks.values) }) where other.unit == task.unit {
+      guard other.config.id != task.config.id, await other.isRunning else { continue }
+      throw DriverError.recoverable(
+        "The unit \(task.unit) is the task '\(other.config.name)' of the allocation \(other.config.allocationID) "
+          + "already. It can be started here when that one has ended.")
+    }
+    let isNew = self.state.withLock { state in
+      guard state.tasks[task.config.id] == nil else { return false }
+      state.tasks[task.config.id] = task
+      return true
+    }
+    guard isNew else {
+      throw DriverError.unrecoverable("The task \(task.config.id) has been started already.")
+    }
+  }
+
+  private func remove(_ task: UnitTask) async {
+    await task.dismiss()
+    self.state.withLock { state in
+      if state.tasks[task.config.id] === task { state.tasks[task.config.id] = nil }
+    }
+    self.events.forget(task.config.id)
+  }
+
+  public func waitTask(_ id: String) async throws -> ExitResult { try await self.task(id).waitForExit() }
+
+  public func stopTask(_ id: String, timeout: Duration, signal: String?) async throws {
+    let task = try self.task(id)
+    do {
+      try await task.stop(timeout: timeout, signal: signal)
+    } catch let error as SystemdError {
+      throw DriverError.recoverable("\(error)")
+    }
+  }
+
+  public func destroyTask(_ id: String, force: Bool) async throws {
+    let task = try self.task(id)
+    if await task.isRunning {
+      guard force else {
+        throw DriverError.unrecoverable("The unit \(task.unit) of the task is still running. Stop it first, or use force.")
+      }
+      try await self.stopTask(id, timeout: .zero, signal: nil)
+    }
+    await self.remove(task)
+  }
+
+  public func inspectTask(_ id: String) async throws -> TaskStatus { try await self.task(id).inspect() }
+
+  public func taskEvents(_ report: @escaping @Sendable (TaskEvent) async throws -> Void) async throws {
+    for await event in self.events.events() { try await report(event) }
+  }
+
+  public func taskStats(
+    _ id: String, interval: Duration, _ report: @escaping @Sendable (TaskResourceUsage) async throws -> Void
+  ) async throws {
+    let task = try self.task(id)
+    let engine = try self.engine()
+    var statistics = UnitStatistics(topology: engine.topology)
+    while await task.isRunning {
+      do {
+        let status = try await engine.host.systemctl.show(task.unit)
+        try await report(statistics.sample(status, at: Date()))
+      } catch let error as SystemdError {
+        self.logger.warning("The unit's resource usage is not known.", metadata: ["error": "\(error)"])
+      }
+      try await Task.sleep(for: max(interval, .milliseconds(100)))
+    }
+  }
+}

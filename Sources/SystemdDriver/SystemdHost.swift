@@ -1,0 +1,19 @@
+import Logging
+import Systemd
+
+/// The commands of the systemd that the driver works with.
+struct SystemdHost: Sendable {
+  let systemctl: Systemctl
+  let journalctl: Journalctl
+
+  init(_ configuration: DriverConfiguration, runner: any CommandRunner, logger: Logger) {
+    // Behind a prefix the other system looks the names up.
+    func path(_ name: String) -> String { configuration.commandPrefix.isEmpty ? Executable.find(name) : name }
+    self.systemctl = Systemctl(
+      runner: runner, path: configuration.systemctlPath ?? path("systemctl"),
+      commandPrefix: configuration.commandPrefix)
+    self.journalctl = Journalctl(
+      runner: runner, path: configuration.journalctlPath ?? path("journalctl"),
+      commandPrefix: configuration.commandPrefix, logger: logger)
+  }
+}

@@ -1,0 +1,87 @@
+import NomadPlugin
+import Systemd
+
+/// What a task's unit does and what it means to Nomad: a pure function from what was known and what systemd says
+/// now to what is known and what to do.
+struct UnitLifecycle: Sendable, Hashable {
+  enum Phase: Sendable, Hashable {
+    /// The start job has not ended and the unit's program does not run yet.
+    case starting
+    case running
+    case ended(ExitResult)
+  }
+
+  enum Effect: Sendable, Hashable {
+    /// The start can be answered.
+    case started
+    /// The end can be answered.
+    case ended(ExitResult)
+    case report(TaskEventText)
+  }
+
+  private(set) var phase = Phase.starting
+  /// What systemd said last.
+  private(set) var status: UnitStatus?
+
+  /// Takes up a unit that a start was asked for before, and that is not known to have ended.
+  static func recovered(invocationID: String?) -> UnitLifecycle {
+    var lifecycle = UnitLifecycle()
+    lifecycle.phase = .running
+    lifecycle.invocationID = invocationID
+    return lifecycle
+  }
+
+  private var invocationID: String?
+
+  /// Takes what systemd says now.
+  mutating func observe(_ status: UnitStatus) -> [Effect] {
+    switch self.phase {
+    case .ended:
+      return []
+    case .starting:
+      // Inactive or failed now is what the unit was before the start.
+      self.status = status
+      guard status.activeState == .active || status.mainProcessID != nil else { return [] }
+      return self.run(status)
+    case .running:
+      return self.run(status)
+    }
+  }
+
+  /// The start job has succeeded, and systemd says this of the unit.
+  mutating func startSucceeded(_ status: UnitStatus?) -> [Effect] {
+    switch self.phase {
+    case .ended, .running:
+      return status.map { self.observe($0) } ?? []
+    case .starting:
+      guard let status else {
+        self.phase = .running
+        return [.started]
+      }
+      return self.run(status)
+    }
+  }
+
+  private mutating func run(_ status: UnitStatus) -> [Effect] {
+    var effects: [Effect] = []
+    if case .starting = self.phase { effects.append(.started) }
+    self.phase = .running
+    let before = self.status
+    self.status = status
+    if let invocationID = status.invocationID {
+      if let known = self.invocationID, known != invocationID {
+        let isRestartBySystemd = (status.restartCount ?? 0) > (before?.restartCount ?? 0)
+        effects.append(
+          .report(
+            isRestartBySystemd
+              ? .restarted(unit: status.id, count: status.restartCount ?? 0) : .replaced(unit: status.id)))
+      }
+      self.invocationID = invocationID
+    }
+    if let result = ExitResult(status) {
+      self.phase = .ended(result)
+      effects.append(.ended(result))
+    }
+    return effects
+  }
+}

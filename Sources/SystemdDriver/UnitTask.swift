@@ -1,0 +1,229 @@
+import Foundation
+import Logging
+import NomadPlugin
+import Promises
+import Systemd
+
+/// A task: a unit, from the moment its start is asked for until Nomad destroys the task.
+actor UnitTask {
+  nonisolated let config: TaskConfig
+  nonisolated let unit: UnitName
+  private let host: SystemdHost
+  private let watcher: UnitWatcher
+  private let events: TaskEventHub
+  private let logs: LogDelivery
+  private let logger: Logger
+  private let wasRecovered: Bool
+  private var lifecycle: UnitLifecycle
+  private var endedAt: Date?
+  private let firstSeenAt = Date()
+
+  /// Fulfilled when the start can be answered.
+  private nonisolated let started = Promise<Result<Void, any Error>>()
+  /// Fulfilled when the unit has ended.
+  private nonisolated let ended = Promise<ExitResult>()
+  /// Fulfilled when the unit has ended and its lines are delivered.
+  private nonisolated let exit = Promise<ExitResult>()
+  /// Fulfilled when the task is to be forgotten.
+  private nonisolated let dismissed = Promise<Void>()
+  /// Fulfilled when nothing of the task runs any more.
+  private nonisolated let finished = Promise<Void>()
+
+  /// A task whose unit is to be started, or taken up if `lifecycle` says that it runs.
+  ///
+  /// - Throws: `DriverError` if the logs cannot be delivered.
+  init(
+    _ config: TaskConfig, unit: UnitName, from position: JournalPosition, lifecycle: UnitLifecycle? = nil,
+    host: SystemdHost, watcher: UnitWatcher, events: TaskEventHub, logger: Logger
+  ) throws {
+    var logger = logger
+    logger[metadataKey: "task_id"] = "\(config.id)"
+    logger[metadataKey: "unit"] = "\(unit)"
+    self.config = config
+    self.unit = unit
+    self.host = host
+    self.watcher = watcher
+    self.events = events
+    self.logger = logger
+    self.wasRecovered = lifecycle != nil
+    self.lifecycle = lifecycle ?? UnitLifecycle()
+    self.logs = try LogDelivery(
+      of: unit, for: config, from: position, resumes: lifecycle != nil, journalctl: host.journalctl, logger: logger)
+  }
+
+  /// Does all that the task needs, until it is dismissed or cancelled.
+  func run() async {
+    self.watcher.watch(self.unit) { [weak self] in await self?.observe($0) }
+    defer {
+      self.watcher.unwatch(self.unit)
+      self.finished.fulfil(())
+    }
+    await withDiscardingTaskGroup { group in
+      group.addTask { await self.logs.follow { self.watcher.hint(self.unit) } }
+      if !self.wasRecovered { group.addTask { await self.start() } }
+      await self.waitForEnd()
+      group.cancelAll()
+    }
+    if let result = self.ended.current {
+      await self.logs.finish()
+      self.exit.fulfil(result)
+    }
+    _ = try? await self.dismissed.value
+  }
+
+  /// Waits until the unit has ended, or the task is dismissed.
+  private nonisolated func waitForEnd() async {
+    await withTaskGroup(of: Void.self) { group in
+      group.addTask { _ = try? await self.ended.value }
+      group.addTask { _ = try? await self.dismissed.value }
+      await group.next()
+      group.cancelAll()
+    }
+  }
+
+  // MARK: Start
+
+  private func start() async {
+    do {
+      try await withThrowingTaskGroup(of: Void.self) { group in
+        // A start can take as long as the unit's program: it is answered when that runs.
+        group.addTask {
+          for delay in [50, 200, 750] {
+            try await Task.sleep(for: .milliseconds(delay))
+            self.watcher.hint(self.unit)
+          }
+        }
+        defer { group.cancelAll() }
+        try await self.host.systemctl.start(self.unit)
+      }
+      // The start succeeded; a look that fails changes nothing about that.
+      self.apply(self.lifecycle.startSucceeded(try? await self.host.systemctl.show(self.unit)))
+    } catch is CancellationError {
+      self.started.fulfil(.failure(CancellationError()))
+    } catch {
+      if case .starting = self.lifecycle.phase {
+        self.started.fulfil(.failure(await self.explain(error)))
+      } else {
+        // Answered already: what became of the unit is what Nomad is to hear.
+        self.watcher.hint(self.unit)
+      }
+    }
+  }
+
+  /// Why a unit did not start, with what systemd knows about it.
+  private func explain(_ error: any Error) async -> DriverError {
+    let result = (try? await self.host.systemctl.show(self.unit)).flatMap { ExitResult($0)?.message }
+    let text = "\(error)" + (result.map { " (\($0))" } ?? "")
+    return (error as? SystemdError)?.isTemporary == true ? .recoverable(text) : .unrecoverable(text)
+  }
+
+  /// Waits until the start can be answered.
+  ///
+  /// - Throws: why it failed.
+  nonisolated func waitForStart() async throws { try await self.started.value.get() }
+
+  // MARK: State
+
+  func observe(_ status: UnitStatus) { self.apply(self.lifecycle.observe(status)) }
+
+  private func apply(_ effects: [UnitLifecycle.Effect]) {
+    for effect in effects {
+      switch effect {
+      case .started:
+        self.started.fulfil(.success(()))
+      case .ended(let result):
+        self.endedAt = Date()
+        self.logger.info(
+          "The unit has ended.",
+          metadata: [
+            "exit_code": "\(result.exitCode)", "signal": "\(result.signal)", "reason": "\(result.message ?? "")",
+          ])
+        self.ended.fulfil(result)
+      case .report(let text):
+        self.report(text)
+      }
+    }
+  }
+
+  func report(_ text: TaskEventText) {
+    var annotations = ["unit": self.unit.name]
+    if let status = self.lifecycle.status {
+      annotations["state"] = "\(status.activeState)"
+      annotations["invocation_id"] = status.invocationID
+    }
+    self.events.report(text, of: self.config, annotations: annotations)
+  }
+
+  /// Whether the unit has not ended, as far as is known.
+  var isRunning: Bool { self.ended.current == nil }
+
+  var invocationID: String? { self.lifecycle.status?.invocationID }
+
+  /// Waits until the unit has ended and its lines are delivered.
+  nonisolated func waitForExit() async throws -> ExitResult { try await self.exit.value }
+
+  func inspect() -> TaskStatus {
+    var attributes = ["unit": self.unit.name]
+    if let status = self.lifecycle.status {
+      attributes["load_state"] = "\(status.loadState)"
+      attributes["active_state"] = "\(status.activeState)"
+      attributes["sub_state"] = status.subState
+      attributes["result"] = status.result
+      attributes["invocation_id"] = status.invocationID
+      attributes["main_pid"] = status.mainProcessID.map(String.init)
+      attributes["restarts"] = status.restartCount.map(String.init)
+      attributes["control_group"] = status.controlGroup
+    }
+    let status = self.lifecycle.status
+    return TaskStatus(
+      id: self.config.id, name: self.config.name, state: self.isRunning ? .running : .exited,
+      startedAt: (status?.mainProcessStart ?? status?.activeEnter)?.date ?? self.firstSeenAt,
+      completedAt: self.isRunning ? nil : (status?.mainProcessEnd ?? status?.inactiveEnter)?.date ?? self.endedAt,
+      exitResult: self.ended.current, driverAttributes: attributes)
+  }
+
+  // MARK: Stop
+
+  /// Stops the unit: gracefully, and by SIGKILL after the timeout.
+  func stop(timeout: Duration, signal: String?) async throws {
+    guard self.isRunning else { return }
+    self.report(.stopping(unit: self.unit.name))
+    let deadline = ContinuousClock.now + timeout
+    if let signal, !signal.isEmpty {
+      try await self.host.systemctl.kill(self.unit, signal: signal, whom: .main)
+      _ = await self.hasEnded(by: deadline)
+    }
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      group.addTask {
+        guard (try? await Task.sleep(until: deadline)) != nil else { return }
+        await self.report(.killing(unit: self.unit.name))
+        try? await self.host.systemctl.kill(self.unit, signal: "SIGKILL", whom: .all)
+      }
+      defer { group.cancelAll() }
+      // Stopping also keeps systemd from starting the unit again (Restart=), so it is done in any case.
+      try await self.host.systemctl.stop(self.unit)
+    }
+    self.watcher.hint(self.unit)
+    // The stop has succeeded; the watcher sees it at once, or when systemd answers again.
+    _ = await self.hasEnded(by: .now + .seconds(5))
+  }
+
+  private nonisolated func hasEnded(by deadline: ContinuousClock.Instant) async -> Bool {
+    await withTaskGroup(of: Bool.self) { group in
+      group.addTask { (try? await self.ended.value) != nil }
+      group.addTask {
+        try? await Task.sleep(until: deadline)
+        return false
+      }
+      defer { group.cancelAll() }
+      return await group.next() ?? false
+    }
+  }
+
+  /// Ends all that runs for the task and closes its logs; the unit stays as it is.
+  nonisolated func dismiss() async {
+    self.dismissed.fulfil(())
+    _ = try? await self.finished.value
+    self.logs.forget()
+  }
+}

@@ -1,0 +1,119 @@
+import Logging
+import Synchronization
+import Systemd
+
+/// Looks at the units of all tasks: one cheap command a tick, and a full look only at units that have changed or
+/// that something hints at.
+final class UnitWatcher: Sendable {
+  typealias Handler = @Sendable (UnitStatus) async -> Void
+
+  private struct Watched {
+    let handler: Handler
+    var listing: UnitListing?
+    var isHinted = true
+  }
+
+  private struct State {
+    var units: [UnitName: Watched] = [:]
+    var isTickDue = false
+    var hasFailed = false
+  }
+
+  private let systemctl: Systemctl
+  private let pollInterval: Duration
+  private let logger: Logger
+  private let state = Mutex(State())
+  private let wakeUps: AsyncStream<Void>
+  private let wakeUp: AsyncStream<Void>.Continuation
+
+  init(systemctl: Systemctl, pollInterval: Duration, logger: Logger) {
+    self.systemctl = systemctl
+    self.pollInterval = pollInterval
+    self.logger = logger
+    (self.wakeUps, self.wakeUp) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
+  }
+
+  /// Has the handler called with what systemd says about a unit: soon, and whenever that may have changed.
+  func watch(_ unit: UnitName, _ handler: @escaping Handler) {
+    self.state.withLock { $0.units[unit] = Watched(handler: handler) }
+    self.wakeUp.yield()
+  }
+
+  /// Forgets a unit.
+  func unwatch(_ unit: UnitName) {
+    self.state.withLock { _ = $0.units.removeValue(forKey: unit) }
+  }
+
+  /// Has the unit looked at now: something says that it may have changed.
+  func hint(_ unit: UnitName) {
+    self.state.withLock { $0.units[unit]?.isHinted = true }
+    self.wakeUp.yield()
+  }
+
+  /// Looks until the task is cancelled.
+  func run() async {
+    await withDiscardingTaskGroup { group in
+      group.addTask {
+        while (try? await Task.sleep(for: self.pollInterval)) != nil {
+          self.state.withLock { $0.isTickDue = true }
+          self.wakeUp.yield()
+        }
+      }
+      for await _ in self.wakeUps {
+        do {
+          try await self.look()
+          self.state.withLock { $0.hasFailed = false }
+        } catch is CancellationError {
+          break
+        } catch {
+          // What cannot be seen has not changed: the tasks stay as they are.
+          let isNews = self.state.withLock { state in
+            defer { state.hasFailed = true }
+            return !state.hasFailed
+          }
+          if isNews { self.logger.warning("The units cannot be looked at.", metadata: ["error": "\(error)"]) }
+        }
+      }
+      group.cancelAll()
+    }
+  }
+
+  private func look() async throws {
+    let (units, isTickDue) = self.state.withLock { state in
+      defer { state.isTickDue = false }
+      return (Array(state.units.keys), state.isTickDue)
+    }
+    if isTickDue, !units.isEmpty {
+      let listings = try await self.systemctl.listUnits(units)
+      self.state.withLock { state in
+        for unit in units where state.units[unit] != nil {
+          // An inactive unit that systemd has unloaded is not listed.
+          let listing = listings[unit]
+          if listing == nil || state.units[unit]?.listing != listing { state.units[unit]?.isHinted = true }
+          state.units[unit]?.listing = listing
+        }
+      }
+    }
+    let hinted = self.state.withLock { state in
+      let hinted = state.units.filter(\.value.isHinted)
+      for unit in hinted.keys { state.units[unit]?.isHinted = false }
+      return hinted
+    }
+    guard !hinted.isEmpty else { return }
+    do {
+      for (unit, answer) in try await self.systemctl.show(Array(hinted.keys)) {
+        switch answer {
+        case .success(let status):
+          await hinted[unit]?.handler(status)
+        case .failure(let error):
+          self.logger.warning("The unit cannot be looked at.", metadata: ["unit": "\(unit)", "error": "\(error)"])
+        }
+      }
+    } catch {
+      self.state.withLock { state in
+        for unit in hinted.keys { state.units[unit]?.isHinted = true }
+      }
+      throw error
+    }
+  }
+}

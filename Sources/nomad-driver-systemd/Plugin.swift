@@ -1,0 +1,33 @@
+import ArgumentParser
+import Foundation
+import GoPlugin
+import Logging
+import NomadPlugin
+import Systemd
+import SystemdDriver
+
+func environment() -> [String: String] { ProcessInfo.processInfo.environment }
+
+/// The program as a plugin.
+enum Plugin {
+  /// Serves until the host ends the plugin.
+  static func run() async throws {
+    LoggingSystem.bootstrap { HCLogHandler(label: $0) }
+    let logger = Logger(label: "systemd")
+    let driver = SystemdDriver(
+      version: pluginVersion, runner: ProcessCommandRunner(logger: logger), logger: logger)
+    let server = PluginServer(
+      magicCookie: magicCookie, protocolVersions: [nomadProtocolVersion],
+      services: [BasePluginService(driver), DriverService(driver)], logger: logger)
+    do {
+      try await withThrowingTaskGroup(of: Void.self) { group in
+        group.addTask { await driver.run() }
+        defer { group.cancelAll() }
+        try await server.run()
+      }
+    } catch {
+      printError("nomad-driver-systemd: \(error)")
+      throw ExitCode.failure
+    }
+  }
+}

@@ -1,0 +1,109 @@
+import ArgumentParser
+import Dispatch
+import Foundation
+import GoPlugin
+import GRPCCore
+import MessagePack
+import NomadPlugin
+
+/// `run`: does with a unit what Nomad does, without Nomad.
+struct RunCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "run",
+    abstract: "Run a unit to its end as a Nomad task, without Nomad.",
+    discussion: """
+      Starts this program as a plugin, sends it the calls that a Nomad agent sends, and prints the unit's log \
+      lines on standard output and the task's events on standard error. Ctrl-C stops the unit, a second Ctrl-C \
+      kills it. Exits with the unit's exit status.
+      """)
+
+  @Argument(help: "The unit, for example hello.service; without a suffix it is a service.")
+  var unit: String
+
+  @Option(
+    name: .customLong("command-prefix"), parsing: .singleValue,
+    help: "A word to put before every command; repeat it for several.")
+  var commandPrefix: [String] = []
+
+  @Option(help: "The seconds that the unit may take to stop before it is killed.")
+  var killTimeout = 5.0
+
+  @Flag(name: .shortAndLong, help: "Print the plugin's log on standard error.")
+  var verbose = false
+
+  func validate() throws {
+    guard (0...86400).contains(self.killTimeout) else {
+      throw ValidationError("--kill-timeout takes 0 to 86400 seconds.")
+    }
+  }
+
+  func run() async throws {
+    let host = PluginHost(
+      path: "/proc/\(ProcessInfo.processInfo.processIdentifier)/exe", magicCookie: magicCookie,
+      protocolVersions: [nomadProtocolVersion])
+    let result: ExitResult
+    do {
+      result = try await host.withPlugin(onOutput: self.printLog) { plugin in
+        try await self.runTask(NomadPluginClient(plugin.client))
+      }
+    } catch {
+      printError("nomad-driver-systemd: \(error)")
+      throw ExitCode.failure
+    }
+    let message = result.message.map { ": \($0)" } ?? ""
+    printError("==> \(self.unit) ended with exit code \(result.exitCode)\(message)")
+    throw ExitCode(result.exitCode)
+  }
+
+  private func printLog(_ output: PluginOutput) {
+    switch output {
+    case .log(let entry) where self.verbose || entry.level >= .warning:
+      let details = entry.metadata.sorted { $0.key < $1.key }.map { " \($0.key)=\($0.value)" }.joined()
+      printError("[\(entry.level)] \(entry.message)\(details)")
+    case .log:
+      break
+    case .standardError(let line), .standardOutput(let line):
+      printError(line)
+    }
+  }
+
+  private func runTask(_ nomad: NomadPluginClient<some ClientTransport>) async throws -> ExitResult {
+    let options: MessagePackValue = ["command_prefix": .array(self.commandPrefix.map { .string($0) })]
+    try await nomad.configure(
+      PluginConfiguration(
+        messagePack: try MessagePackEncoder().encode(options), agent: AgentConfiguration()))
+    let folder = try LogFolder()
+    defer { folder.remove() }
+    var task = TaskConfig(id: "run/\(self.unit)/\(ProcessInfo.processInfo.processIdentifier)")
+    task.name = "run"
+    task.jobName = "run"
+    task.allocationID = "00000000-0000-0000-0000-000000000000"
+    task.allocationDirectory = folder.path
+    task.stdoutPath = folder.standardOutput
+    task.stderrPath = folder.standardError
+    task.driverConfig = try MessagePackEncoder().encode(["unit": .string(self.unit)])
+    let signals = InterruptSignals()
+    defer { signals.cancel() }
+    let config = task
+    return try await withThrowingTaskGroup(of: Void.self) { group in
+      group.addTask { try? await nomad.taskEvents { printError("==> \($0.message)") } }
+      defer { group.cancelAll() }
+      _ = try await nomad.startTask(config)
+      group.addTask {
+        var timeout = Duration.seconds(self.killTimeout)
+        for await _ in signals.stream {
+          let now = timeout
+          Task { try? await nomad.stopTask(config.id, timeout: now) }
+          timeout = .zero
+        }
+      }
+      async let standardOutput: Void = folder.copyLines(from: folder.standardOutput, to: STDOUT_FILENO)
+      async let standardError: Void = folder.copyLines(from: folder.standardError, to: STDERR_FILENO)
+      let result = try await nomad.waitTask(config.id)
+      // The plugin has ended the logs: these end with the last line.
+      _ = await (standardOutput, standardError)
+      try await nomad.destroyTask(config.id, force: false)
+      return result
+    }
+  }
+}
