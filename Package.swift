@@ -48,6 +48,15 @@ let package = Package(
         "GoPlugin", "MessagePack", "NomadPlugin", "Systemd", "SystemdDriver", grpcCore, logging, argumentParser,
       ],
       swiftSettings: strict),
+    .testTarget(name: "MessagePackTests", dependencies: ["MessagePack"], swiftSettings: strict),
+    .testTarget(name: "SystemdTests", dependencies: ["Systemd", logging], swiftSettings: strict),
+    .testTarget(
+      name: "IntegrationTests",
+      dependencies: [
+        "GoPlugin", "LibGRPCTransport", "MessagePack", "NomadPlugin", "Systemd", "nomad-driver-systemd", grpcCore,
+        logging,
+      ],
+      swiftSettings: strict),
     .testTarget(
       name: "LibGRPCTransportTests", dependencies: ["LibGRPCTransport", grpcCore], swiftSettings: strict),
     .testTarget(

@@ -98,7 +98,7 @@ import Testing
   @Test func hostThatDoesNotReadLosesLinesAndIsTold() throws {
     let writer = HCLogWriter(descriptor: self.writer, patience: .milliseconds(1))
     let logger = self.logger(writer)
-    let filling = String(repeating: "x", count: 30_000)
+    let filling = String(repeating: "x", count: 20_000)
     // A pipe holds far less.
     for number in 0..<100 { logger.info("\(filling) \(number)") }
     var lines = self.readAvailable().split(separator: UInt8(ascii: "\n"))

@@ -150,7 +150,7 @@ import Testing
     }
   }
 
-  @Test func asecondSetupIsRefused() async throws {
+  @Test func aSecondSetupIsRefused() async throws {
     let status = await #expect(throws: RPCError.self) { try await seen([request.wire]) }
     #expect(status?.code == .invalidArgument)
     #expect(status?.message == "ExecTaskStreaming: only the first message may have 'setup'")

@@ -1,0 +1,113 @@
+# Everything that a person or CI does. The first two are `make run` and `make test`.
+
+.PHONY: help run test build lint format bench proto clean deps deps-test interop test-build
+.DEFAULT_GOAL := help
+
+# Warnings are errors in this package's own targets (see Package.swift).
+export STRICT := 1
+
+SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
+HOST := testdata/systemd-host
+# Several checkouts, and runs at once, have hosts of their own.
+HOST_NAME = $@-$(shell echo $$PPID)
+INTEROP := .build/interop
+RELEASE := .build/release-static
+GO := GO111MODULE=off GOPATH=/usr/share/gocode go
+
+BUILD_PACKAGES := libgrpc-dev pkg-config
+RUN_PACKAGES := systemd dbus util-linux
+TEST_PACKAGES := $(BUILD_PACKAGES) $(RUN_PACKAGES) openssl \
+  golang-go golang-google-grpc-dev golang-github-hashicorp-go-plugin-dev
+
+# Installs those of the packages $(1) that are missing.
+define install
+	@missing=; for package in $(1); do \
+	  dpkg-query -W -f='$${db:Status-Status}' $$package 2>/dev/null | grep -qx installed || missing="$$missing $$package"; \
+	done; \
+	if [ -n "$$missing" ]; then \
+	  echo "Installing$$missing"; \
+	  $(SUDO) apt-get update -qq && \
+	  $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $$missing >/dev/null; \
+	fi
+endef
+
+help: ## Show the targets.
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+deps:
+	$(call install,$(BUILD_PACKAGES))
+
+deps-test:
+	$(call install,$(TEST_PACKAGES))
+
+build: deps ## Build the release binary, bin/nomad-driver-systemd, which needs only glibc and libstdc++.
+	@mkdir -p bin $(RELEASE)
+	@rm -f $(RELEASE)/*.a
+	@for library in $$(pkg-config --static --libs-only-l grpc | tr ' ' '\n' | sed -n 's/^-l//p' | sort -u); do \
+	  for folder in $$(pkg-config --variable=libdir grpc) /usr/lib/$$(gcc -print-multiarch) /usr/lib; do \
+	    if [ -e $$folder/lib$$library.a ]; then ln -sf $$folder/lib$$library.a $(RELEASE)/; break; fi; \
+	  done; \
+	done
+	swift build -c release --product nomad-driver-systemd --static-swift-stdlib \
+	  -Xlinker -L$(CURDIR)/$(RELEASE) -Xlinker --start-group \
+	  $$(cd $(RELEASE) && ls | grep -vE '^lib(c|m|dl|rt|pthread|resolv)\.a$$' | sed -n 's/^lib\(.*\)\.a$$/-Xlinker -l\1/p') \
+	  -Xlinker --end-group -Xlinker -lstdc++
+	cp $$(swift build -c release --show-bin-path)/nomad-driver-systemd bin/
+	strip bin/nomad-driver-systemd
+
+run: build ## Build, and run the example unit testdata/units/hello.service to its end in a private host.
+	$(call install,$(RUN_PACKAGES))
+	$(SUDO) $(HOST) run $(HOST_NAME) sh -ec 'cp testdata/units/hello.service /run/systemd/system/; \
+	  systemctl daemon-reload; bin/nomad-driver-systemd run hello.service'
+
+interop: deps-test
+	@mkdir -p $(INTEROP)
+	@for peer in grpcpeer goplugin-host goplugin-plugin; do \
+	  $(GO) build -o $(INTEROP)/$$peer ./Tests/Interop/$$peer || exit 1; \
+	done
+
+test-build: interop
+	swift build --build-tests
+
+test: test-build ## Run every test; those against systemd in a private host, as root.
+	@if [ "$$(id -u)" = 0 ]; then \
+	  $(HOST) run $(HOST_NAME) env INTEGRATION_SYSTEMD=1 swift test --skip-build; \
+	elif [ -n "$$CI" ]; then \
+	  echo "The tests against systemd need root, and CI must not skip them." >&2; exit 1; \
+	else \
+	  echo "Skipping the tests against systemd: they need root to start a private host (sudo make test)."; \
+	  swift test --skip-build; \
+	fi
+
+lint: ## Check the formatting.
+	swift format lint --strict --parallel --recursive Package.swift Sources Tests
+
+format: ## Format the code.
+	swift format --in-place --parallel --recursive Package.swift Sources Tests
+
+proto: ## Generate the code for the .proto files anew.
+	$(call install,$(BUILD_PACKAGES) protobuf-compiler)
+	swift build --product protoc-gen-swift
+	swift build --product protoc-gen-grpc-swift-2
+	$(call generate,NomadPlugin,base_plugin.proto config_schema.proto shared_structs.proto task_driver.proto)
+	@# The generator emits invalid Swift for the RPC named Init; its name on the wire stays.
+	sed -i -E 's/(func |self\.)init([<(])/\1initialize\2/' Sources/NomadPlugin/Generated/task_driver.grpc.swift
+	$(call generate,GoPlugin,$(notdir $(wildcard Sources/GoPlugin/Protos/*.proto)))
+
+# Generates the internal code of module $(1) from its files $(2).
+define generate
+	rm -f Sources/$(1)/Generated/*
+	protoc -I Sources/$(1)/Protos -I .build/checkouts/swift-protobuf/Protos/Sources/SwiftProtobuf \
+	  --plugin=.build/debug/protoc-gen-swift --swift_out=Sources/$(1)/Generated \
+	  --swift_opt=Visibility=Internal,UseAccessLevelOnImports=true \
+	  --plugin=.build/debug/protoc-gen-grpc-swift-2 --grpc-swift-2_out=Sources/$(1)/Generated \
+	  --grpc-swift-2_opt=Visibility=Internal,UseAccessLevelOnImports=true $(2)
+endef
+
+bench: build ## Measure, and print the figures as a table.
+	$(call install,$(RUN_PACKAGES))
+	swift build -c release --product driver-bench
+	$(SUDO) $(HOST) run $(HOST_NAME) $$(swift build -c release --show-bin-path)/driver-bench bin/nomad-driver-systemd
+
+clean: ## Remove what was built.
+	rm -rf .build bin

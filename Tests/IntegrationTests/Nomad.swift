@@ -1,0 +1,159 @@
+import Foundation
+import GRPCCore
+import GoPlugin
+import LibGRPCTransport
+import Logging
+import MessagePack
+import NomadPlugin
+import Synchronization
+
+let quietLogger = Logger(label: "tests") { _ in SwiftLogNoOpLogHandler() }
+
+/// The plugin's program.
+let program =
+  ProcessInfo.processInfo.environment["NOMAD_DRIVER_BINARY"]
+  ?? URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+    .deletingLastPathComponent().appendingPathComponent(".build/debug/nomad-driver-systemd").path
+
+let cookie = MagicCookie(
+  key: "NOMAD_PLUGIN_MAGIC_COOKIE", value: "e4327c2e01eabfd75a8a67adb114fb34a757d57eee7728d857a8cec6e91a7255")
+
+/// A Nomad agent as the plugin sees one: the calls, and what stands around them.
+struct Nomad: Sendable {
+  let calls: NomadPluginClient<LibGRPC.ClientTransport>
+  let pluginProcess: Int32
+
+  /// Starts the plugin, configures it, and ends it after `body`.
+  static func run<R: Sendable>(
+    _ configuration: MessagePackValue? = [:], _ body: @Sendable (Nomad) async throws -> R
+  ) async throws -> R {
+    let host = PluginHost(path: program, magicCookie: cookie, protocolVersions: [2])
+    return try await host.withPlugin { plugin in
+      let nomad = Nomad(calls: NomadPluginClient(plugin.client), pluginProcess: plugin.processIdentifier)
+      if let configuration { try await nomad.configure(configuration) }
+      return try await body(nomad)
+    }
+  }
+
+  func configure(_ configuration: MessagePackValue) async throws {
+    let topology = Topology(cores: [.init(baseSpeed: 1000), .init(baseSpeed: 1000)])
+    try await self.calls.configure(
+      PluginConfiguration(
+        messagePack: try MessagePackEncoder().encode(configuration), agent: AgentConfiguration(topology: topology)))
+  }
+
+  /// Starts a task, and destroys it after `body`.
+  func withTask<R: Sendable>(
+    _ unit: String, _ body: @Sendable (RunningTask) async throws -> R
+  ) async throws -> R {
+    let allocation = try Allocation(unit: unit)
+    defer { allocation.remove() }
+    let handle = try await self.calls.startTask(allocation.config)
+    let task = RunningTask(nomad: self, allocation: allocation, handle: handle)
+    let result: Result<R, any Error>
+    do { result = .success(try await body(task)) } catch { result = .failure(error) }
+    try? await self.calls.destroyTask(task.id, force: true)
+    return try result.get()
+  }
+
+  /// The children of the plugin's process.
+  var childProcesses: [String] {
+    let path = "/proc/\(self.pluginProcess)/task"
+    let threads = (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []
+    return threads.flatMap { thread in
+      ((try? String(contentsOfFile: "\(path)/\(thread)/children", encoding: .utf8)) ?? "").split(separator: " ").map {
+        String($0)
+      }
+    }
+  }
+}
+
+/// A task that has been started.
+struct RunningTask: Sendable {
+  let nomad: Nomad
+  let allocation: Allocation
+  let handle: TaskHandle
+
+  var id: String { self.allocation.config.id }
+  var calls: NomadPluginClient<LibGRPC.ClientTransport> { self.nomad.calls }
+
+  func wait() async throws -> ExitResult { try await self.calls.waitTask(self.id) }
+  func inspect() async throws -> TaskStatus { try await self.calls.inspectTask(self.id) }
+}
+
+/// An allocation with one task: its folder with the log collector's FIFOs, and the collector.
+final class Allocation: Sendable {
+  let config: TaskConfig
+  private let folder: String
+  private let output = Mutex<[UInt8]>([])
+  private let hasEnded = Mutex(false)
+
+  init(unit: String, driverConfig: MessagePackValue? = nil) throws {
+    let id = UUID().uuidString.lowercased()
+    self.folder = "\(NSTemporaryDirectory())/alloc-\(id)"
+    let logs = "\(self.folder)/alloc/logs"
+    try FileManager.default.createDirectory(atPath: logs, withIntermediateDirectories: true)
+    var config = TaskConfig(id: "\(id)/main/12345678")
+    config.name = "main"
+    config.allocationID = id
+    config.jobName = "test"
+    config.allocationDirectory = self.folder
+    config.stdoutPath = "\(logs)/.main.stdout.fifo"
+    config.stderrPath = "\(logs)/.main.stderr.fifo"
+    config.driverConfig = try MessagePackEncoder().encode(driverConfig ?? ["unit": .string(unit)])
+    self.config = config
+    guard mkfifo(config.stdoutPath, 0o600) == 0, mkfifo(config.stderrPath, 0o600) == 0 else {
+      throw POSIXError(.EIO)
+    }
+    self.collect()
+  }
+
+  /// Reads as Nomad's collector does: it waits for a writer, and ends with the last one.
+  private func collect() {
+    let path = self.config.stdoutPath
+    Thread.detachNewThread { [weak self] in
+      let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+      defer { close(descriptor) }
+      var buffer = [UInt8](repeating: 0, count: 65536)
+      while true {
+        let count = read(descriptor, &buffer, buffer.count)
+        guard count > 0 else { break }
+        self?.output.withLock { $0 += buffer[..<count] }
+      }
+      self?.hasEnded.withLock { $0 = true }
+    }
+  }
+
+  /// What has been collected so far.
+  var bytes: [UInt8] { self.output.withLock { $0 } }
+  var lines: [String] {
+    String(decoding: self.bytes, as: UTF8.self).split(separator: "\n", omittingEmptySubsequences: false).dropLast().map {
+      String($0)
+    }
+  }
+
+  /// Waits until the collector has seen the end of the file. Gives the lines.
+  func allLines() async throws -> [String] {
+    try await eventually("the end of the log") { self.hasEnded.withLock { $0 } }
+    return self.lines
+  }
+
+  /// Ends a collector that still waits for a writer.
+  func endCollector() { close(open(self.config.stdoutPath, O_RDWR | O_NONBLOCK | O_CLOEXEC)) }
+
+  func remove() {
+    self.endCollector()
+    try? FileManager.default.removeItem(atPath: self.folder)
+  }
+}
+
+/// Waits until a condition holds.
+func eventually(_ what: String, _ condition: @Sendable () async throws -> Bool) async throws {
+  let deadline = ContinuousClock.now + .seconds(60)
+  while try await !condition() {
+    guard ContinuousClock.now < deadline else { throw NeverHeld(what: what) }
+    try await Task.sleep(for: .milliseconds(10))
+  }
+}
+
+struct NeverHeld: Error { let what: String }
