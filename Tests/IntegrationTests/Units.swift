@@ -33,8 +33,8 @@ enum Units {
     "t-lines": ["[Service]", "ExecStart=/bin/sh -c 'for i in 1 2 3; do echo line $i; sleep 0.1; done'"],
     "t-many": ["[Service]", "LogRateLimitIntervalSec=0", "ExecStart=/usr/bin/seq 1000"],
     "t-exit7": ["[Service]", "ExecStart=/bin/sh -c 'echo bad; exit 7'"],
-    "t-killed": ["[Service]", "ExecStart=/bin/sh -c 'kill -USR1 $$'"],
-    "t-core": ["[Service]", "LimitCORE=0", "ExecStart=/bin/sh -c 'kill -ABRT $$'"],
+    "t-killed": ["[Service]", "ExecStart=/bin/sh -c 'kill -USR1 $$$$'"],
+    "t-core": ["[Service]", "LimitCORE=0", "ExecStart=/bin/sh -c 'kill -ABRT $$$$'"],
     "t-noexec": ["[Service]", "ExecStart=/nonexistent/program"],
     "t-sleep": ["[Service]", "ExecStart=/bin/sleep infinity"],
     "t-stubborn": [
@@ -51,11 +51,11 @@ enum Units {
     ],
     "t-bad": ["[Service]", "Type=nonsense", "ExecStart=bin/true", "ExecStart=/bin/true", "Type=simple"],
     "t-term": [
-      "[Service]",
+      "[Service]", "KillMode=mixed",
       "ExecStart=/bin/sh -c 'trap \"echo got TERM; exit 0\" TERM; trap \"echo got USR2; exit 4\" USR2; "
         + "echo ready; while :; do sleep 0.05; done'",
     ],
-    "t-bytes": ["[Service]", #"ExecStart=/usr/bin/printf '\377\376 odd\n\nTab\there "quoted"\nlast without newline'"#],
+    "t-bytes": ["[Service]", #"ExecStart=/usr/bin/printf '\\377\\376 odd\\n\\nTab\\there "quoted"\\nlast without newline'"#],
     "t-counter": [
       "[Service]", "LogRateLimitIntervalSec=0",
       "ExecStart=/bin/sh -c 'i=0; while :; do i=$((i+1)); echo $i; sleep 0.01; done'",
