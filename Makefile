@@ -1,6 +1,6 @@
 # Everything that a person or CI does. The first two are `make run` and `make test`.
 
-.PHONY: help run test build lint format bench proto clean deps deps-test interop test-build
+.PHONY: help run test build release lint format bench proto clean deps deps-test interop test-build
 .DEFAULT_GOAL := help
 
 # Warnings are errors in this package's own targets (see Package.swift).
@@ -40,20 +40,26 @@ deps:
 deps-test:
 	$(call install,$(TEST_PACKAGES))
 
-build: deps ## Build the release binary, bin/nomad-driver-systemd, which needs only glibc and libstdc++.
-	@mkdir -p bin $(RELEASE)
-	@rm -f $(RELEASE)/*.a
+# Links libgrpc and what it needs statically, by links to its archives in a folder of their own: its pkg-config file
+# names more libraries than a command line holds if SwiftPM is to repeat them.
+RELEASE_FLAGS = -c release --static-swift-stdlib -Xlinker -L$(CURDIR)/$(RELEASE) -Xlinker --start-group \
+  $(shell ls $(RELEASE) 2>/dev/null | sed -n 's/^lib\(.*\)\.a$$/-Xlinker -l\1/p') -Xlinker --end-group -Xlinker -lstdc++
+
+$(RELEASE): | deps
+	@mkdir -p bin $@
 	@for library in $$(pkg-config --static --libs-only-l grpc | tr ' ' '\n' | sed -n 's/^-l//p' | sort -u); do \
-	  for folder in $$(pkg-config --variable=libdir grpc) /usr/lib/$$(gcc -print-multiarch) /usr/lib; do \
-	    if [ -e $$folder/lib$$library.a ]; then ln -sf $$folder/lib$$library.a $(RELEASE)/; break; fi; \
-	  done; \
+	  case $$library in c|m|dl|rt|pthread|resolv) continue;; esac; \
+	  archive=$$(gcc -print-file-name=lib$$library.a); \
+	  if [ -e "$$archive" ]; then ln -sf "$$archive" $@/; fi; \
 	done
-	swift build -c release --product nomad-driver-systemd --static-swift-stdlib \
-	  -Xlinker -L$(CURDIR)/$(RELEASE) -Xlinker --start-group \
-	  $$(cd $(RELEASE) && ls | grep -vE '^lib(c|m|dl|rt|pthread|resolv)\.a$$' | sed -n 's/^lib\(.*\)\.a$$/-Xlinker -l\1/p') \
-	  -Xlinker --end-group -Xlinker -lstdc++
-	cp $$(swift build -c release --show-bin-path)/nomad-driver-systemd bin/
-	strip bin/nomad-driver-systemd
+
+build: deps $(RELEASE) ## Build the release binary, bin/nomad-driver-systemd, which needs only glibc and libstdc++.
+	@mkdir -p bin
+	$(MAKE) --no-print-directory release PRODUCT=nomad-driver-systemd
+	strip -o bin/nomad-driver-systemd .build/release/nomad-driver-systemd
+
+release:
+	swift build $(RELEASE_FLAGS) --product $(PRODUCT)
 
 run: build ## Build, and run the example unit testdata/units/hello.service to its end in a private host.
 	$(call install,$(RUN_PACKAGES))
@@ -69,14 +75,18 @@ interop: deps-test
 test-build: interop
 	swift build --build-tests
 
+# A process for each module's tests: some look at what their whole process holds.
+TEST_MODULES := $(notdir $(wildcard Tests/*Tests))
+RUN_TESTS := sh -ec 'for module in $(TEST_MODULES); do swift test --skip-build --filter "^$$module\."; done'
+
 test: test-build ## Run every test; those against systemd in a private host, as root.
 	@if [ "$$(id -u)" = 0 ]; then \
-	  $(HOST) run $(HOST_NAME) env INTEGRATION_SYSTEMD=1 swift test --skip-build; \
+	  $(HOST) run $(HOST_NAME) env INTEGRATION_SYSTEMD=1 $(RUN_TESTS); \
 	elif [ -n "$$CI" ]; then \
 	  echo "The tests against systemd need root, and CI must not skip them." >&2; exit 1; \
 	else \
 	  echo "Skipping the tests against systemd: they need root to start a private host (sudo make test)."; \
-	  swift test --skip-build; \
+	  $(RUN_TESTS); \
 	fi
 
 lint: ## Check the formatting.
@@ -106,8 +116,8 @@ endef
 
 bench: build ## Measure, and print the figures as a table.
 	$(call install,$(RUN_PACKAGES))
-	swift build -c release --product driver-bench
-	$(SUDO) $(HOST) run $(HOST_NAME) $$(swift build -c release --show-bin-path)/driver-bench bin/nomad-driver-systemd
+	$(MAKE) --no-print-directory release PRODUCT=driver-bench
+	$(SUDO) $(HOST) run $(HOST_NAME) .build/release/driver-bench bin/nomad-driver-systemd
 
 clean: ## Remove what was built.
 	rm -rf .build bin

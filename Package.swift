@@ -41,22 +41,36 @@ let package = Package(
       exclude: ["Protos"], swiftSettings: strict),
     .target(name: "Systemd", dependencies: [logging], swiftSettings: strict),
     .target(
-      name: "SystemdDriver", dependencies: ["NomadPlugin", "Promises", "Systemd", logging], swiftSettings: strict),
+      name: "SystemdDriver", dependencies: ["NomadPlugin", "Promises", "Systemd", logging],
+      swiftSettings: strict),
     .executableTarget(
       name: "nomad-driver-systemd",
       dependencies: [
-        "GoPlugin", "MessagePack", "NomadPlugin", "Systemd", "SystemdDriver", grpcCore, logging, argumentParser,
+        "GoPlugin", "MessagePack", "NomadPlugin", "Systemd", "SystemdDriver", grpcCore, logging,
+        argumentParser,
       ],
+      swiftSettings: strict),
+    .testTarget(
+      name: "GoPluginTests",
+      dependencies: ["GoPlugin", "LibGRPCTransport", "Promises", grpcCore, swiftProtobuf, logging],
       swiftSettings: strict),
     .testTarget(name: "MessagePackTests", dependencies: ["MessagePack"], swiftSettings: strict),
     .testTarget(name: "SystemdTests", dependencies: ["Systemd", logging], swiftSettings: strict),
+    .target(
+      name: "TestSupport",
+      dependencies: [
+        "GoPlugin", "LibGRPCTransport", "MessagePack", "NomadPlugin", "Systemd", grpcCore, logging,
+      ],
+      path: "Tests/TestSupport", swiftSettings: strict),
     .testTarget(
       name: "IntegrationTests",
       dependencies: [
-        "GoPlugin", "LibGRPCTransport", "MessagePack", "NomadPlugin", "Systemd", "nomad-driver-systemd", grpcCore,
-        logging,
+        "GoPlugin", "MessagePack", "NomadPlugin", "Systemd", "TestSupport", "nomad-driver-systemd", logging,
       ],
       swiftSettings: strict),
+    .executableTarget(
+      name: "driver-bench", dependencies: ["NomadPlugin", "Systemd", "TestSupport"],
+      path: "Tests/Benchmarks", swiftSettings: strict),
     .testTarget(
       name: "LibGRPCTransportTests", dependencies: ["LibGRPCTransport", grpcCore], swiftSettings: strict),
     .testTarget(

@@ -28,7 +28,8 @@ final class Call: @unchecked Sendable {
       _ = Completion.take(tag)
       throw RPCError(
         code: .internalError,
-        message: "libgrpc refuses the operations \(operations.map(\.op.rawValue)) with error \(result.rawValue).")
+        message:
+          "libgrpc refuses the operations \(operations.map(\.op.rawValue)) with error \(result.rawValue).")
     }
   }
 

@@ -76,7 +76,8 @@ final class ClientCall: Sendable {
     }
     if wasCreated {
       let error = error as? RPCError ?? RPCError(code: .cancelled, message: "The call was not made: \(error)")
-      self.status.fulfil(FinalStatus(status: Status(code: .init(error.code), message: error.message), metadata: [:]))
+      self.status.fulfil(
+        FinalStatus(status: Status(code: .init(error.code), message: error.message), metadata: [:]))
       self.initialMetadata.fulfil(nil)
     } else {
       self.cancel()

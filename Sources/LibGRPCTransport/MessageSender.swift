@@ -67,7 +67,8 @@ final class MessageSender: Sendable {
         // The buffer is libgrpc's until now.
         withExtendedLifetime(buffer) {}
         self.sent(
-          success ? nil : RPCError(code: .cancelled, message: "The call ended before all messages were sent."))
+          success ? nil : RPCError(code: .cancelled, message: "The call ended before all messages were sent.")
+        )
       }
     } catch {
       self.sent(error)

@@ -56,10 +56,11 @@ final class ServerCall: Sendable {
 
   /// Runs a handler; its task is cancelled if the client cancels the call, goes away, or the deadline passes.
   func run(
-    _ handler: @Sendable (
-      _ stream: RPCStream<LibGRPC.ServerTransport.Inbound, LibGRPC.ServerTransport.Outbound>,
-      _ context: ServerContext
-    ) async -> Void, remotePeer: String, localPeer: String
+    _ handler:
+      @Sendable (
+        _ stream: RPCStream<LibGRPC.ServerTransport.Inbound, LibGRPC.ServerTransport.Outbound>,
+        _ context: ServerContext
+      ) async -> Void, remotePeer: String, localPeer: String
   ) async {
     await withServerContextRPCCancellationHandle { handle in
       await withUnsafeCurrentTask { task in

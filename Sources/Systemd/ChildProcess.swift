@@ -45,41 +45,25 @@ final class ChildProcess: Sendable {
 
   private init(_ command: Command, environment: [String: String]) throws(CommandError) {
     try Executable.check(command)
-    var descriptors: [Int32] = []
+    var pipes: [Pipe] = []
+    defer { for pipe in pipes { Glibc.close(pipe.writingEnd) } }
     do throws(CommandError) {
-      descriptors += try Self.makePipe(for: command)
-      descriptors += try Self.makePipe(for: command)
-      try Self.checkDescriptorsAreLeft(for: command)
-      let process = UnreapedProcess()
-      process.executableURL = URL(fileURLWithPath: command.executable, isDirectory: false)
-      process.arguments = command.arguments
-      process.environment = environment
-      process.currentDirectoryURL = URL(fileURLWithPath: "/", isDirectory: true)
-      process.standardInput = FileHandle.nullDevice
-      process.standardOutput = FileHandle(fileDescriptor: descriptors[1], closeOnDealloc: false)
-      process.standardError = FileHandle(fileDescriptor: descriptors[3], closeOnDealloc: false)
-      do {
-        try Self.withoutBlockedSignals { try process.run() }
-      } catch {
-        throw CommandError.spawnFailed(command, reason: "\(error.localizedDescription)")
-      }
-      processID = process.childProcessID
-      let pidDescriptor = PIDDescriptor.open(processID)
-      guard pidDescriptor >= 0 else {
-        let reason = String(cString: strerror(errno))
+      pipes.append(try Pipe(for: command))
+      pipes.append(try Pipe(for: command))
+      processID = try Self.spawn(command, environment, pipes[0].writingEnd, pipes[1].writingEnd)
+      guard let descriptor = Self.open(processID) else {
+        let error = errno
         kill(-processID, SIGKILL)
         waitpid(processID, nil, 0)
-        throw CommandError.spawnFailed(command, reason: "pidfd_open of the child: \(reason)")
+        throw Self.descriptorError(command, error)
       }
-      self.pidDescriptor = ReadableDescriptor(pidDescriptor)
+      pidDescriptor = descriptor
     } catch {
-      for descriptor in descriptors { Glibc.close(descriptor) }
+      for pipe in pipes { pipe.readingEnd.close() }
       throw error
     }
-    Glibc.close(descriptors[1])
-    Glibc.close(descriptors[3])
-    standardOutput = ReadableDescriptor(descriptors[0])
-    standardError = ReadableDescriptor(descriptors[2])
+    standardOutput = pipes[0].readingEnd
+    standardError = pipes[1].readingEnd
   }
 
   /// Tells the child and all of its process group to end, and kills them if they don't within ``grace``.
@@ -129,54 +113,82 @@ final class ChildProcess: Sendable {
   }
 
   /// Closes the descriptors of a child that has been reaped and whose output is not read any more.
-  func close() async {
-    await pidDescriptor.close()
-    await standardOutput.close()
-    await standardError.close()
-  }
-
-  /// Runs a closure while the calling thread blocks no signals.
-  ///
-  /// A child inherits the mask of the thread that starts it, and Dispatch's threads block nearly all signals.
-  private static func withoutBlockedSignals(_ body: () throws -> Void) throws {
-    var none = sigset_t()
-    var previous = sigset_t()
-    sigemptyset(&none)
-    pthread_sigmask(SIG_SETMASK, &none, &previous)
-    defer { pthread_sigmask(SIG_SETMASK, &previous, nil) }
-    try body()
+  func close() {
+    pidDescriptor.close()
+    standardOutput.close()
+    standardError.close()
   }
 
   private func signalGroup(_ signal: Int32) {
     if kill(-processID, signal) != 0 { kill(processID, signal) }
   }
 
-  /// `F_SETPIPE_SZ` of `fcntl(2)`, which the Glibc module does not show.
-  private static let setPipeSize: Int32 = 1031
+  // MARK: Starting
 
-  /// A pipe whose reading end does not block: `[reading end, writing end]`, both close-on-exec.
-  private static func makePipe(for command: Command) throws(CommandError) -> [Int32] {
-    var pipe: [Int32] = [-1, -1]
-    guard Glibc.pipe(&pipe) == 0 else { throw descriptorError(command) }
-    for descriptor in pipe { _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC) }
-    _ = fcntl(pipe[0], F_SETFL, O_NONBLOCK)
-    // A larger pipe means fewer, larger reads. Where the kernel refuses it, the usual size does.
-    _ = fcntl(pipe[0], setPipeSize, Int32(ReadableDescriptor.chunkSize))
-    return pipe
+  private struct Pipe {
+    let readingEnd: ReadableDescriptor
+    let writingEnd: Int32
+
+    /// A pipe with both ends close-on-exec and a reading end that does not block.
+    init(for command: Command) throws(CommandError) {
+      var ends: [Int32] = [-1, -1]
+      guard pipe(&ends) == 0 else { throw descriptorError(command, errno) }
+      for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
+      _ = fcntl(ends[0], F_SETFL, O_NONBLOCK)
+      // A larger pipe means fewer, larger reads. Where the kernel refuses it, the usual size does.
+      _ = fcntl(ends[0], Linux.setPipeSize, Int32(ReadableDescriptor.chunkSize))
+      guard let readingEnd = ReadableDescriptor(ends[0]) else {
+        let error = errno
+        Glibc.close(ends[1])
+        throw descriptorError(command, error)
+      }
+      self.readingEnd = readingEnd
+      writingEnd = ends[1]
+    }
+  }
+
+  private static func spawn(
+    _ command: Command, _ environment: [String: String], _ output: Int32, _ error: Int32
+  ) throws(CommandError) -> pid_t {
+    try checkDescriptorsAreLeft(for: command)
+    let process = UnreapedProcess()
+    process.executableURL = URL(fileURLWithPath: command.executable, isDirectory: false)
+    process.arguments = command.arguments
+    process.environment = environment
+    process.currentDirectoryURL = URL(fileURLWithPath: "/", isDirectory: true)
+    process.standardInput = FileHandle.nullDevice
+    process.standardOutput = FileHandle(fileDescriptor: output, closeOnDealloc: false)
+    process.standardError = FileHandle(fileDescriptor: error, closeOnDealloc: false)
+    // A child inherits the signal mask of the thread that starts it, and Dispatch's threads block nearly all.
+    var none = sigset_t()
+    var mask = sigset_t()
+    sigemptyset(&none)
+    pthread_sigmask(SIG_SETMASK, &none, &mask)
+    defer { pthread_sigmask(SIG_SETMASK, &mask, nil) }
+    do {
+      try process.run()
+    } catch {
+      throw .spawnFailed(command, reason: error.localizedDescription)
+    }
+    return process.childProcessID
+  }
+
+  private static func open(_ processID: pid_t) -> ReadableDescriptor? {
+    let descriptor = Linux.pidfdOpen(processID)
+    return descriptor < 0 ? nil : ReadableDescriptor(descriptor)
   }
 
   /// Foundation takes no notice if it gets no socket and goes on with descriptor 0 in its place.
   private static func checkDescriptorsAreLeft(for command: Command) throws(CommandError) {
-    let spare = (0..<8).map { _ in open("/dev/null", O_RDONLY | O_CLOEXEC) }
-    let lacks = spare.contains { $0 < 0 }
-    let error = descriptorError(command)
+    let spare = (0..<8).map { _ in Glibc.open("/dev/null", O_RDONLY | O_CLOEXEC) }
+    let error = errno
     for descriptor in spare where descriptor >= 0 { Glibc.close(descriptor) }
-    if lacks { throw error }
+    if spare.contains(where: { $0 < 0 }) { throw descriptorError(command, error) }
   }
 
-  private static func descriptorError(_ command: Command) -> CommandError {
-    .spawnFailed(
-      command, reason: "\(String(cString: strerror(errno))); raise the limit on open files (LimitNOFILE=)")
+  private static func descriptorError(_ command: Command, _ error: Int32) -> CommandError {
+    let hint = error == EMFILE || error == ENFILE ? "; raise the limit on open files (LimitNOFILE=)" : ""
+    return .spawnFailed(command, reason: String(cString: strerror(error)) + hint)
   }
 }
 
@@ -188,24 +200,4 @@ private final class UnreapedProcess: Process, @unchecked Sendable {
   var childProcessID: pid_t { super.processIdentifier }
 
   override var processIdentifier: Int32 { super.processIdentifier > 0 ? .max : 0 }
-}
-
-/// The system call `pidfd_open(2)` (Linux 5.3), which glibc offers from 2.36 only.
-private enum PIDDescriptor {
-  private typealias SystemCall = @convention(c) (CLong, CLong, CLong) -> CLong
-
-  private static let number: CLong = 434
-
-  private static let systemCall: SystemCall? = dlsym(nil, "syscall").map {
-    unsafeBitCast($0, to: SystemCall.self)
-  }
-
-  /// A descriptor, close-on-exec, that becomes readable when the process dies; -1 with `errno` set on failure.
-  static func open(_ processID: pid_t) -> Int32 {
-    guard let systemCall else {
-      errno = ENOSYS
-      return -1
-    }
-    return Int32(systemCall(number, CLong(processID), 0))
-  }
 }

@@ -33,7 +33,7 @@ public struct ProcessCommandRunner: CommandRunner {
     do {
       let child = try await ChildProcess.start(command, environment: environment)
       let outcome = await outcome(of: child, command, since: start, onOutput)
-      await child.close()
+      child.close()
       let result = try outcome.get()
       log(command, since: start, "\(result.termination)")
       return result

@@ -1,4 +1,3 @@
-import Foundation
 import Glibc
 import Synchronization
 
@@ -10,41 +9,65 @@ final class ReadableDescriptor: Sendable {
   private struct State {
     var isFinishing = false
     var waiter: CheckedContinuation<Void, Never>?
-    var isArmed = false
     /// How much is left to read once finishing; what is written later is not read.
     var remaining: Int?
+    /// How many times in a row the descriptor was readable again at once.
+    var shortWaitCount = 0
+  }
+
+  private final class SharedState: Sendable {
+    let mutex = Mutex(State())
+
+    func takeWaiter() -> CheckedContinuation<Void, Never>? {
+      mutex.withLock { state in
+        defer { state.waiter = nil }
+        return state.waiter
+      }
+    }
   }
 
   /// The most that is read at once, and the size asked of the kernel for a pipe.
   static let chunkSize = 256 << 10
 
-  private static let queue = DispatchQueue(label: "systemd.readable-descriptors")
+  /// How long a busy descriptor is left alone, so that more can be read at once.
+  private static let pause = Duration.milliseconds(2)
 
   private let descriptor: Int32
-  // Dispatch sources may be used from any thread; the protocol just doesn't say so.
-  private nonisolated(unsafe) let source: any DispatchSourceRead
-  private let state = Mutex(State())
+  private let monitor: ReadinessMonitor
+  private let id: UInt64
+  private let state: SharedState
 
   /// Takes over a descriptor. One that is read must be in non-blocking mode.
-  init(_ descriptor: Int32) {
+  ///
+  /// - Returns: `nil`, with `errno` set, if it cannot be waited for; then it is closed.
+  init?(_ descriptor: Int32) {
+    let state = SharedState()
+    guard let monitor = ReadinessMonitor.shared,
+      let id = monitor.add(descriptor, onReadable: { state.takeWaiter()?.resume() })
+    else {
+      let error = errno
+      Glibc.close(descriptor)
+      errno = error
+      return nil
+    }
     self.descriptor = descriptor
-    source = DispatchSource.makeReadSource(fileDescriptor: descriptor, queue: Self.queue)
-    source.setEventHandler { [unowned self] in disarm() }
+    self.monitor = monitor
+    self.id = id
+    self.state = state
   }
 
   /// Waits until the descriptor is readable or at its end, or ``finish()`` was called.
   func wait() async {
     await withCheckedContinuation { continuation in
-      let isFinishing = state.withLock { state in
-        if state.isFinishing { return true }
-        state.waiter = continuation
-        if !state.isArmed {
-          state.isArmed = true
-          source.resume()
-        }
-        return false
+      let isFinishing = state.mutex.withLock { state in
+        if !state.isFinishing { state.waiter = continuation }
+        return state.isFinishing
       }
-      if isFinishing { continuation.resume() }
+      if isFinishing {
+        continuation.resume()
+      } else {
+        monitor.arm(descriptor, id: id)
+      }
     }
   }
 
@@ -53,11 +76,11 @@ final class ReadableDescriptor: Sendable {
     var hasWaited = false
     while true {
       var available: Int32 = 0
-      let isFinishing = state.withLock { $0.isFinishing }
+      let isFinishing = state.mutex.withLock { $0.isFinishing }
       guard ioctl(descriptor, UInt(FIONREAD), &available) == 0 else { return nil }
       var limit = Self.chunkSize
       if isFinishing {
-        limit = state.withLock { state in
+        limit = state.mutex.withLock { state in
           let remaining = state.remaining ?? Int(available)
           state.remaining = remaining
           return min(remaining, limit)
@@ -65,59 +88,53 @@ final class ReadableDescriptor: Sendable {
         if limit == 0 { return nil }
       }
       var count = 0
+      var error: Int32 = 0
       let chunk = [UInt8](unsafeUninitializedCapacity: min(max(Int(available), 4096), limit)) {
         buffer, filled in
         repeat {
           count = read(descriptor, buffer.baseAddress, buffer.count)
         } while count < 0 && errno == EINTR
+        error = errno
         filled = max(count, 0)
       }
       if count > 0 {
-        if isFinishing { state.withLock { $0.remaining = ($0.remaining ?? 0) - count } }
+        if isFinishing { state.mutex.withLock { $0.remaining = ($0.remaining ?? 0) - count } }
         // A program that always has more to say must not keep other tasks from running.
         if !hasWaited { await Task.yield() }
         return chunk
       }
-      if count == 0 || errno != EAGAIN { return nil }
-      hasWaited = true
-      await wait()
+      if count == 0 || error != EAGAIN { return nil }
+      if isBusy, !hasWaited {
+        hasWaited = true
+        try? await Task.sleep(for: Self.pause)
+      } else {
+        hasWaited = true
+        await measuredWait()
+      }
     }
+  }
+
+  /// Whether so much comes, in small portions, that waiting for each of them would cost more than reading it.
+  ///
+  /// journalctl writes 4 KiB at a time, 6,000 times a second when it has much to tell.
+  private var isBusy: Bool { state.mutex.withLock { $0.shortWaitCount >= 16 } }
+
+  private func measuredWait() async {
+    let start = ContinuousClock.now
+    await wait()
+    let isShort = ContinuousClock.now - start < Self.pause
+    state.mutex.withLock { $0.shortWaitCount = isShort ? $0.shortWaitCount + 1 : 0 }
   }
 
   /// Ends reading after what can be read now, though others may hold the other end of a pipe open.
   func finish() {
-    let waiter = state.withLock { state in
-      state.isFinishing = true
-      defer { state.waiter = nil }
-      return state.waiter
-    }
-    waiter?.resume()
+    state.mutex.withLock { $0.isFinishing = true }
+    state.takeWaiter()?.resume()
   }
 
-  /// Closes the descriptor; returns when it is closed.
-  func close() async {
-    await withCheckedContinuation { continuation in
-      source.setCancelHandler { [descriptor] in
-        _ = Glibc.close(descriptor)
-        continuation.resume()
-      }
-      source.cancel()
-      // A suspended source never gets to its cancel handler.
-      state.withLock { state in
-        if !state.isArmed { source.resume() }
-        state.isArmed = true
-      }
-    }
-  }
-
-  private func disarm() {
-    let waiter: CheckedContinuation<Void, Never>? = state.withLock { state in
-      guard state.isArmed, !source.isCancelled else { return nil }
-      source.suspend()
-      state.isArmed = false
-      defer { state.waiter = nil }
-      return state.waiter
-    }
-    waiter?.resume()
+  /// Closes the descriptor.
+  func close() {
+    monitor.remove(descriptor, id: id)
+    Glibc.close(descriptor)
   }
 }

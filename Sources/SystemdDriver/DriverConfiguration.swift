@@ -38,7 +38,8 @@ struct DriverConfiguration: Sendable, Hashable {
     self.journalctlPath = try Self.path(block.journalctl_path, "journalctl_path")
     self.commandPrefix = block.command_prefix ?? []
     if self.commandPrefix.contains(where: { $0.isEmpty || $0.utf8.contains(0) }) {
-      throw ConfigurationError(attribute: "command_prefix", problem: "no word of it may be empty or have a NUL")
+      throw ConfigurationError(
+        attribute: "command_prefix", problem: "no word of it may be empty or have a NUL")
     }
     guard let text = block.poll_interval else { return }
     guard let interval = Duration(goText: text), Self.pollIntervals.contains(interval) else {

@@ -1,5 +1,6 @@
 import Foundation
 import NomadPlugin
+import Systemd
 
 /// What the driver keeps in a task's handle, as JSON: Nomad stores it when the task starts and gives it back to
 /// recover the task.
@@ -9,18 +10,27 @@ struct DriverState: Codable, Sendable, Hashable {
 
   var version = Self.currentVersion
   var unit: String
-  /// The unit's invocation when the task started, where systemd told it.
-  var invocationID: String?
-  /// Where the journal was when the start was asked for; nil if it was empty.
-  var cursor: String?
+  /// The journal's last entry when the start was asked for, or the time, in microseconds since 1970; neither if the
+  /// journal was empty.
+  private var cursor: String?
+  private var since: UInt64?
 
   /// The largest state that is read, in bytes.
   private static let maximumSize = 16 << 10
 
-  init(unit: String, invocationID: String?, cursor: String?) {
+  init(unit: String, logs position: JournalPosition) {
     self.unit = unit
-    self.invocationID = invocationID
-    self.cursor = cursor
+    switch position {
+    case .beginning: break
+    case .after(let cursor): self.cursor = cursor.text
+    case .since(let time): self.since = time.microseconds
+    }
+  }
+
+  /// Where the task's logs begin.
+  var logs: JournalPosition {
+    if let cursor = self.cursor.flatMap({ JournalCursor($0) }) { return .after(cursor) }
+    return self.since.map { .since(RealtimeTimestamp(microseconds: $0)) } ?? .beginning
   }
 
   /// Reads a handle's state.
@@ -34,7 +44,8 @@ struct DriverState: Codable, Sendable, Hashable {
       guard version == Self.currentVersion else {
         throw DriverError.unrecoverable(
           "The task's handle has version \(version) of the driver's state; this plugin knows version "
-            + "\(Self.currentVersion). Run the version of the plugin that started the task, or restart the task.")
+            + "\(Self.currentVersion). Run the version of the plugin that started the task, or restart the task."
+        )
       }
       self = try JSONDecoder().decode(Self.self, from: Data(bytes))
     } catch let error as DriverError {

@@ -21,7 +21,8 @@ extension ExitResult {
       case .notFound, .error, .badSetting:
         self.init(
           exitCode: 1,
-          message: "\(status.id) ended, and systemd no longer has its definition (\(status.loadState)): how it "
+          message:
+            "\(status.id) ended, and systemd no longer has its definition (\(status.loadState)): how it "
             + "ended is not known. See: journalctl -u \(status.id)")
       default:
         self.init(exitCode: 0)
@@ -41,7 +42,8 @@ extension ExitResult {
     switch status.mainProcessExit {
     case .exited(let code)?:
       if code != 0 { exitCode = code }
-      process = "its main process exited with status \(code)" + (SystemdExitStatus(code).map { " (\($0))" } ?? "")
+      process =
+        "its main process exited with status \(code)" + (SystemdExitStatus(code).map { " (\($0))" } ?? "")
     case .killed(let number)?, .dumped(let number)?:
       signal = number
       exitCode = 128 + number
@@ -52,11 +54,15 @@ extension ExitResult {
     }
     let reason =
       switch result {
-      case "exit-code", "signal", "core-dump": ""
+      case "exit-code", "signal", "core-dump":
+        exitCode == 1 && status.mainProcessExit != .exited(1)
+          ? "another process of it failed (ExecStartPre=, ExecStop= …), with systemd's result '\(result)'"
+          : ""
       case "oom-kill": "the kernel's out-of-memory killer ended a process of it"
       case "timeout": "a start, stop or run time limit of the unit passed (TimeoutStartSec=, TimeoutStopSec=)"
       case "watchdog": "it did not notify its watchdog in time (WatchdogSec=)"
-      case "start-limit-hit": "it was started too often (StartLimitBurst=); systemctl reset-failed allows it again"
+      case "start-limit-hit":
+        "it was started too often (StartLimitBurst=); systemctl reset-failed allows it again"
       case "resources": "systemd lacked a resource to start it"
       case "protocol": "it did not behave as its Type= says"
       case "exec-condition": "its ExecCondition= failed"

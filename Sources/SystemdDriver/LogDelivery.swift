@@ -26,7 +26,8 @@ actor LogDelivery {
   ///   - resumes: whether to go on where an earlier process of the plugin ended, if that is known.
   /// - Throws: `DriverError` if a FIFO is not what it should be.
   init(
-    of unit: UnitName, for task: TaskConfig, from position: JournalPosition, resumes: Bool, journalctl: Journalctl,
+    of unit: UnitName, for task: TaskConfig, from position: JournalPosition, resumes: Bool,
+    journalctl: Journalctl,
     logger: Logger
   ) throws {
     self.unit = unit
@@ -37,7 +38,8 @@ actor LogDelivery {
       do {
         cursorFile = try CursorFile(for: task)
       } catch {
-        logger.warning("After a restart of the plugin lines will be repeated.", metadata: ["error": "\(error)"])
+        logger.warning(
+          "After a restart of the plugin lines will be repeated.", metadata: ["error": "\(error)"])
       }
     }
     self.cursorFile = cursorFile

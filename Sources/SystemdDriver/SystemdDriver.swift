@@ -12,13 +12,17 @@ public final class SystemdDriver: TaskDriver {
   /// The plugin's version.
   public let info: PluginInfo
 
+  /// The options of the plugin: ``DriverConfiguration``.
   public let configurationSchema = DriverConfiguration.schema
+  /// The options of a task: ``TaskConfiguration``.
   public let taskConfigurationSchema = TaskConfiguration.schema
 
+  /// What the driver can do: tasks are on the host as they are, nothing is isolated or mounted for them.
   public var capabilities: DriverCapabilities {
     DriverCapabilities(
       sendSignals: false, exec: false, filesystemIsolation: .none, networkIsolationModes: [.host],
-      mustCreateNetwork: false, supportsMounts: false, disableLogCollection: false, dynamicWorkloadUsers: false)
+      mustCreateNetwork: false, supportsMounts: false, disableLogCollection: false,
+      dynamicWorkloadUsers: false)
   }
 
   /// What one configuration of the agent makes.
@@ -67,6 +71,9 @@ public final class SystemdDriver: TaskDriver {
 
   // MARK: Configuration
 
+  /// Takes the agent's configuration. One that differs from the last is for the tasks that are started from now on.
+  ///
+  /// - Throws: `ConfigurationError`, which names the attribute and what is allowed.
   public func configure(_ configuration: PluginConfiguration) async throws {
     let own = try DriverConfiguration(configuration)
     guard !configuration.isValidationOnly else { return }
@@ -74,7 +81,8 @@ public final class SystemdDriver: TaskDriver {
     let newWatcher = self.state.withLock { state -> UnitWatcher? in
       if let engine = state.engine, engine.configuration == own, engine.topology == topology { return nil }
       let host = SystemdHost(own, runner: self.runner, logger: self.logger)
-      let watcher = UnitWatcher(systemctl: host.systemctl, pollInterval: own.pollInterval, logger: self.logger)
+      let watcher = UnitWatcher(
+        systemctl: host.systemctl, pollInterval: own.pollInterval, logger: self.logger)
       state.engine = Engine(configuration: own, topology: topology, host: host, watcher: watcher)
       return watcher
     }
@@ -86,13 +94,15 @@ public final class SystemdDriver: TaskDriver {
       throw DriverError.recoverable("The driver has no configuration yet: Nomad calls SetConfig first.")
     }
     guard engine.configuration.isEnabled else {
-      throw DriverError.unrecoverable("The systemd driver is disabled in the agent's configuration (enabled = false).")
+      throw DriverError.unrecoverable(
+        "The systemd driver is disabled in the agent's configuration (enabled = false).")
     }
     return engine
   }
 
   // MARK: Health
 
+  /// Reports whether systemd can start units, at once and every 30 s.
   public func fingerprint(_ report: @escaping @Sendable (Fingerprint) async throws -> Void) async throws {
     while true {
       try await report(await self.currentFingerprint())
@@ -109,7 +119,8 @@ public final class SystemdDriver: TaskDriver {
       let systemState = try await engine.host.systemctl.systemState()
       guard Self.usableStates.contains(systemState) else {
         return Fingerprint(
-          health: .unhealthy, healthDescription: "systemd's state is '\(systemState)': see systemctl is-system-running")
+          health: .unhealthy,
+          healthDescription: "systemd's state is '\(systemState)': see systemctl is-system-running")
       }
       return Fingerprint(
         health: .healthy, healthDescription: "systemd \(version.number) is \(systemState)",
@@ -119,7 +130,8 @@ public final class SystemdDriver: TaskDriver {
           "driver.systemd.plugin_version": .string(self.info.version),
         ])
     } catch {
-      let isMissing = if case .command(.notExecutable)? = (error as? SystemdError)?.reason { true } else { false }
+      let isMissing =
+        if case .command(.notExecutable)? = (error as? SystemdError)?.reason { true } else { false }
       return Fingerprint(health: isMissing ? .undetected : .unhealthy, healthDescription: "\(error)")
     }
   }
@@ -131,6 +143,10 @@ public final class SystemdDriver: TaskDriver {
     return task
   }
 
+  /// Starts the unit, and answers when its start job is done or its program runs. A unit that is active already becomes
+  /// the task's as it is.
+  ///
+  /// - Throws: `DriverError`: unrecoverable if the job, the unit's file or the configuration must change first.
   public func startTask(_ config: TaskConfig) async throws -> TaskHandle {
     let engine = try self.engine()
     let configuration: TaskConfiguration
@@ -139,11 +155,11 @@ public final class SystemdDriver: TaskDriver {
     } catch {
       throw DriverError.unrecoverable("\(error)")
     }
-    async let journal = self.endOfJournal(engine.host.journalctl)
+    async let beginning = self.presentOfJournal(engine.host)
     let status = try await self.look(at: configuration.unit, engine.host)
     let unit = try self.checkLoaded(status, as: configuration.unit)
     let wasActive = status.activeState == .active
-    let (position, cursor) = await journal
+    let position = await beginning
     let task = try UnitTask(
       config, unit: unit, from: position, host: engine.host, watcher: engine.watcher, events: self.events,
       logger: self.logger)
@@ -152,7 +168,7 @@ public final class SystemdDriver: TaskDriver {
     do {
       try await task.waitForStart()
       await task.report(wasActive ? .adopted(unit: unit.name) : .started(unit: unit.name))
-      let state = DriverState(unit: unit.name, invocationID: await task.invocationID, cursor: cursor?.text)
+      let state = DriverState(unit: unit.name, logs: position)
       return TaskHandle(config: config, state: .running, driverState: try state.encoded)
     } catch {
       await self.remove(task)
@@ -160,6 +176,10 @@ public final class SystemdDriver: TaskDriver {
     }
   }
 
+  /// Takes up the unit of a task that an earlier process of the plugin started, whether it still runs or not.
+  ///
+  /// - Throws: `DriverError`: unrecoverable if the handle is not one of this driver's, recoverable if systemd does not
+  ///   answer.
   public func recoverTask(_ handle: TaskHandle) async throws {
     let id = handle.config.id
     if self.state.withLock({ $0.tasks[id] }) != nil { return }
@@ -173,9 +193,8 @@ public final class SystemdDriver: TaskDriver {
     }
     // Nomad would start the task anew if this failed: it must not fail for want of an answer from systemd.
     let status = try await self.look(at: unit, engine.host)
-    let position = state.cursor.flatMap { JournalCursor($0) }.map { JournalPosition.after($0) } ?? .beginning
     let task = try UnitTask(
-      handle.config, unit: unit, from: position, lifecycle: .recovered(invocationID: state.invocationID),
+      handle.config, unit: unit, from: state.logs, lifecycle: .recovered,
       host: engine.host, watcher: engine.watcher, events: self.events, logger: self.logger)
     try await self.register(task)
     await task.observe(status)
@@ -183,15 +202,16 @@ public final class SystemdDriver: TaskDriver {
     await task.report(.recovered(unit: unit.name))
   }
 
-  /// Where the journal is now. Without an answer, logs begin with this moment by the clock.
-  private func endOfJournal(_ journalctl: Journalctl) async -> (JournalPosition, JournalCursor?) {
+  /// Where the journal is now.
+  private func presentOfJournal(_ host: SystemdHost) async -> JournalPosition {
     let now = RealtimeTimestamp(microseconds: UInt64(Date().timeIntervalSince1970 * 1e6))
+    // One clock, and no command: a start takes little longer than systemctl start does.
+    guard host.isRemote else { return .since(now) }
     do {
-      guard let cursor = try await journalctl.currentCursor() else { return (.beginning, nil) }
-      return (.after(cursor), cursor)
+      return try await host.journalctl.currentCursor().map { .after($0) } ?? .beginning
     } catch {
       self.logger.warning("The end of the journal is not known.", metadata: ["error": "\(error)"])
-      return (.since(now), nil)
+      return .since(now)
     }
   }
 
@@ -209,7 +229,8 @@ public final class SystemdDriver: TaskDriver {
     switch status.loadState {
     case .loaded, .stub:
       guard let name = try? UnitName(status.id) else {
-        throw DriverError.unrecoverable("The unit \(unit) has the name '\(status.id)', which no task can have.")
+        throw DriverError.unrecoverable(
+          "The unit \(unit) has the name '\(status.id)', which no task can have.")
       }
       return name
     case .notFound:
@@ -251,8 +272,11 @@ public final class SystemdDriver: TaskDriver {
     self.events.forget(task.config.id)
   }
 
+  /// Waits until the unit has ended and its last lines are delivered.
   public func waitTask(_ id: String) async throws -> ExitResult { try await self.task(id).waitForExit() }
 
+  /// Stops the unit: by `signal` to the main process if there is one, then by `systemctl stop`, and by SIGKILL to all its
+  /// processes after `timeout`.
   public func stopTask(_ id: String, timeout: Duration, signal: String?) async throws {
     let task = try self.task(id)
     do {
@@ -262,23 +286,28 @@ public final class SystemdDriver: TaskDriver {
     }
   }
 
+  /// Forgets the task. With `force` a unit that has not ended is killed.
   public func destroyTask(_ id: String, force: Bool) async throws {
     let task = try self.task(id)
     if await task.isRunning {
       guard force else {
-        throw DriverError.unrecoverable("The unit \(task.unit) of the task is still running. Stop it first, or use force.")
+        throw DriverError.unrecoverable(
+          "The unit \(task.unit) of the task is still running. Stop it first, or use force.")
       }
       try await self.stopTask(id, timeout: .zero, signal: nil)
     }
     await self.remove(task)
   }
 
+  /// The unit's state, as systemd told it last.
   public func inspectTask(_ id: String) async throws -> TaskStatus { try await self.task(id).inspect() }
 
+  /// Reports what happens to all tasks, and first what happened to those that there are.
   public func taskEvents(_ report: @escaping @Sendable (TaskEvent) async throws -> Void) async throws {
     for await event in self.events.events() { try await report(event) }
   }
 
+  /// Reports what systemd counts for the unit: CPU time and memory, where its controllers are on.
   public func taskStats(
     _ id: String, interval: Duration, _ report: @escaping @Sendable (TaskResourceUsage) async throws -> Void
   ) async throws {

@@ -8,7 +8,8 @@ extension SystemdError {
     case .command(.notExecutable), .accessDenied, .unitNotFound, .unitMasked, .badUnitFile, .refused,
       .invalidSignal, .unreadableProperties, .invalidCursor:
       false
-    case .command, .managerUnreachable, .jobFailed, .jobTimedOut, .jobCanceled, .dependencyFailed, .startLimitHit,
+    case .command, .managerUnreachable, .jobFailed, .jobTimedOut, .jobCanceled, .dependencyFailed,
+      .startLimitHit,
       .noProcess, .ended, .unexpectedOutput, .other:
       true
     }

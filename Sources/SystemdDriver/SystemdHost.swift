@@ -5,10 +5,13 @@ import Systemd
 struct SystemdHost: Sendable {
   let systemctl: Systemctl
   let journalctl: Journalctl
+  /// Whether it may be another system's, with a clock of its own.
+  let isRemote: Bool
 
   init(_ configuration: DriverConfiguration, runner: any CommandRunner, logger: Logger) {
     // Behind a prefix the other system looks the names up.
     func path(_ name: String) -> String { configuration.commandPrefix.isEmpty ? Executable.find(name) : name }
+    self.isRemote = !configuration.commandPrefix.isEmpty
     self.systemctl = Systemctl(
       runner: runner, path: configuration.systemctlPath ?? path("systemctl"),
       commandPrefix: configuration.commandPrefix)

@@ -19,17 +19,14 @@ struct UnitLifecycle: Sendable, Hashable {
     case report(TaskEventText)
   }
 
-  private(set) var phase = Phase.starting
+  private(set) var phase: Phase
   /// What systemd said last.
   private(set) var status: UnitStatus?
 
-  /// Takes up a unit that a start was asked for before, and that is not known to have ended.
-  static func recovered(invocationID: String?) -> UnitLifecycle {
-    var lifecycle = UnitLifecycle()
-    lifecycle.phase = .running
-    lifecycle.invocationID = invocationID
-    return lifecycle
-  }
+  init(phase: Phase = .starting) { self.phase = phase }
+
+  /// A unit that a start was asked for before, and that is not known to have ended.
+  static let recovered = UnitLifecycle(phase: .running)
 
   private var invocationID: String?
 
@@ -48,18 +45,11 @@ struct UnitLifecycle: Sendable, Hashable {
     }
   }
 
-  /// The start job has succeeded, and systemd says this of the unit.
-  mutating func startSucceeded(_ status: UnitStatus?) -> [Effect] {
-    switch self.phase {
-    case .ended, .running:
-      return status.map { self.observe($0) } ?? []
-    case .starting:
-      guard let status else {
-        self.phase = .running
-        return [.started]
-      }
-      return self.run(status)
-    }
+  /// The start job has succeeded.
+  mutating func startSucceeded() -> [Effect] {
+    guard case .starting = self.phase else { return [] }
+    self.phase = .running
+    return [.started]
   }
 
   private mutating func run(_ status: UnitStatus) -> [Effect] {

@@ -16,7 +16,8 @@ struct UnitStatistics {
     if let nanoseconds = status.cpuUsageNanoseconds {
       // The counter begins anew when the unit is restarted.
       if let last = self.last, time > last.time, nanoseconds >= last.cpuNanoseconds {
-        let percent = Double(nanoseconds - last.cpuNanoseconds) / (time.timeIntervalSince(last.time) * 1e9) * 100
+        let percent =
+          Double(nanoseconds - last.cpuNanoseconds) / (time.timeIntervalSince(last.time) * 1e9) * 100
         cpu.percent = percent
         cpu.totalTicks = self.topology?.ticks(percent: percent)
       }

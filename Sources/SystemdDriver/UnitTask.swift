@@ -18,8 +18,15 @@ actor UnitTask {
   private var endedAt: Date?
   private let firstSeenAt = Date()
 
+  /// How long the lines of a unit that takes its time to start wait.
+  private static let followDelay: Duration = .milliseconds(200)
+  /// How long a look at a unit that has just been started is waited for.
+  private static let lookLimit: Duration = .seconds(5)
+
   /// Fulfilled when the start can be answered.
   private nonisolated let started = Promise<Result<Void, any Error>>()
+  /// Fulfilled when systemd has told about the unit since it was started or taken up.
+  private nonisolated let seen = Promise<Void>()
   /// Fulfilled when the unit has ended.
   private nonisolated let ended = Promise<ExitResult>()
   /// Fulfilled when the unit has ended and its lines are delivered.
@@ -48,7 +55,8 @@ actor UnitTask {
     self.wasRecovered = lifecycle != nil
     self.lifecycle = lifecycle ?? UnitLifecycle()
     self.logs = try LogDelivery(
-      of: unit, for: config, from: position, resumes: lifecycle != nil, journalctl: host.journalctl, logger: logger)
+      of: unit, for: config, from: position, resumes: lifecycle != nil, journalctl: host.journalctl,
+      logger: logger)
   }
 
   /// Does all that the task needs, until it is dismissed or cancelled.
@@ -59,7 +67,11 @@ actor UnitTask {
       self.finished.fulfil(())
     }
     await withDiscardingTaskGroup { group in
-      group.addTask { await self.logs.follow { self.watcher.hint(self.unit) } }
+      group.addTask {
+        // The journal keeps the lines; the start comes first.
+        _ = try? await self.started.value(within: Self.followDelay)
+        await self.logs.follow { self.watcher.hint(self.unit) }
+      }
       if !self.wasRecovered { group.addTask { await self.start() } }
       await self.waitForEnd()
       group.cancelAll()
@@ -96,8 +108,8 @@ actor UnitTask {
         defer { group.cancelAll() }
         try await self.host.systemctl.start(self.unit)
       }
-      // The start succeeded; a look that fails changes nothing about that.
-      self.apply(self.lifecycle.startSucceeded(try? await self.host.systemctl.show(self.unit)))
+      self.apply(self.lifecycle.startSucceeded())
+      self.watcher.hint(self.unit)
     } catch is CancellationError {
       self.started.fulfil(.failure(CancellationError()))
     } catch {
@@ -124,7 +136,10 @@ actor UnitTask {
 
   // MARK: State
 
-  func observe(_ status: UnitStatus) { self.apply(self.lifecycle.observe(status)) }
+  func observe(_ status: UnitStatus) {
+    self.apply(self.lifecycle.observe(status))
+    if self.lifecycle.phase != .starting { self.seen.fulfil(()) }
+  }
 
   private func apply(_ effects: [UnitLifecycle.Effect]) {
     for effect in effects {
@@ -136,7 +151,8 @@ actor UnitTask {
         self.logger.info(
           "The unit has ended.",
           metadata: [
-            "exit_code": "\(result.exitCode)", "signal": "\(result.signal)", "reason": "\(result.message ?? "")",
+            "exit_code": "\(result.exitCode)", "signal": "\(result.signal)",
+            "reason": "\(result.message ?? "")",
           ])
         self.ended.fulfil(result)
       case .report(let text):
@@ -157,12 +173,11 @@ actor UnitTask {
   /// Whether the unit has not ended, as far as is known.
   var isRunning: Bool { self.ended.current == nil }
 
-  var invocationID: String? { self.lifecycle.status?.invocationID }
-
   /// Waits until the unit has ended and its lines are delivered.
   nonisolated func waitForExit() async throws -> ExitResult { try await self.exit.value }
 
-  func inspect() -> TaskStatus {
+  func inspect() async -> TaskStatus {
+    _ = try? await self.seen.value(within: Self.lookLimit)
     var attributes = ["unit": self.unit.name]
     if let status = self.lifecycle.status {
       attributes["load_state"] = "\(status.loadState)"
@@ -178,7 +193,8 @@ actor UnitTask {
     return TaskStatus(
       id: self.config.id, name: self.config.name, state: self.isRunning ? .running : .exited,
       startedAt: (status?.mainProcessStart ?? status?.activeEnter)?.date ?? self.firstSeenAt,
-      completedAt: self.isRunning ? nil : (status?.mainProcessEnd ?? status?.inactiveEnter)?.date ?? self.endedAt,
+      completedAt: self.isRunning
+        ? nil : (status?.mainProcessEnd ?? status?.inactiveEnter)?.date ?? self.endedAt,
       exitResult: self.ended.current, driverAttributes: attributes)
   }
 

@@ -10,7 +10,7 @@ final class UnitWatcher: Sendable {
   private struct Watched {
     let handler: Handler
     var listing: UnitListing?
-    var isHinted = true
+    var isHinted = false
   }
 
   private struct State {
@@ -33,10 +33,9 @@ final class UnitWatcher: Sendable {
     (self.wakeUps, self.wakeUp) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
   }
 
-  /// Has the handler called with what systemd says about a unit: soon, and whenever that may have changed.
+  /// Has the handler called with what systemd says about a unit, whenever that may have changed.
   func watch(_ unit: UnitName, _ handler: @escaping Handler) {
     self.state.withLock { $0.units[unit] = Watched(handler: handler) }
-    self.wakeUp.yield()
   }
 
   /// Forgets a unit.
@@ -106,7 +105,8 @@ final class UnitWatcher: Sendable {
         case .success(let status):
           await hinted[unit]?.handler(status)
         case .failure(let error):
-          self.logger.warning("The unit cannot be looked at.", metadata: ["unit": "\(unit)", "error": "\(error)"])
+          self.logger.warning(
+            "The unit cannot be looked at.", metadata: ["unit": "\(unit)", "error": "\(error)"])
         }
       }
     } catch {

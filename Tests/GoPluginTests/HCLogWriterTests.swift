@@ -101,9 +101,10 @@ import Testing
     let filling = String(repeating: "x", count: 20_000)
     // A pipe holds far less.
     for number in 0..<100 { logger.info("\(filling) \(number)") }
-    var lines = self.readAvailable().split(separator: UInt8(ascii: "\n"))
+    var bytes = self.readAvailable()
     logger.info("after")
-    lines += self.readAvailable().split(separator: UInt8(ascii: "\n"))
+    bytes += self.readAvailable()
+    let lines = bytes.split(separator: UInt8(ascii: "\n"))
     close(self.writer)
     close(self.reader)
     let entries = lines.map { HCLogEntry(line: String(decoding: $0, as: UTF8.self)) }

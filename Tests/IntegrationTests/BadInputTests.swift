@@ -1,6 +1,7 @@
 import Foundation
 import MessagePack
 import NomadPlugin
+import TestSupport
 import Testing
 
 /// What is wrong is told, by name and with the way out, and the plugin serves on.
@@ -12,7 +13,9 @@ import Testing
     try await Nomad.run(configuration) { nomad in
       let allocation = try Allocation(unit: "", driverConfig: config)
       defer { allocation.remove() }
-      let error = await #expect(throws: DriverError.self) { try await nomad.calls.startTask(allocation.config) }
+      let error = await #expect(throws: DriverError.self) {
+        try await nomad.calls.startTask(allocation.config)
+      }
       await #expect(throws: DriverError.taskNotFound) { try await nomad.calls.waitTask(allocation.config.id) }
       try await eventually("the end of all children") { nomad.childProcesses.isEmpty }
       let name = try await nomad.calls.pluginInfo().name
@@ -71,13 +74,17 @@ import Testing
       await #expect(throws: DriverError.taskNotFound) { try await calls.stopTask("x", timeout: .seconds(1)) }
       await #expect(throws: DriverError.taskNotFound) { try await calls.destroyTask("x", force: true) }
       await #expect(throws: DriverError.taskNotFound) { try await calls.inspectTask("x") }
-      await #expect(throws: DriverError.taskNotFound) { try await calls.taskStats("x", interval: .seconds(1)) { _ in } }
+      await #expect(throws: DriverError.taskNotFound) {
+        try await calls.taskStats("x", interval: .seconds(1)) { _ in }
+      }
     }
   }
 
   @Test func callsThatAreNotOffered() async throws {
     try await Nomad.run { nomad in
-      let signal = await #expect(throws: DriverError.self) { try await nomad.calls.signalTask("x", signal: "SIGHUP") }
+      let signal = await #expect(throws: DriverError.self) {
+        try await nomad.calls.signalTask("x", signal: "SIGHUP")
+      }
       #expect(signal?.description.contains("SignalTask") == true)
       let exec = await #expect(throws: DriverError.self) {
         try await nomad.calls.execTask("x", command: ["true"], timeout: .seconds(1))
@@ -86,11 +93,12 @@ import Testing
     }
   }
 
-  @Test(arguments: [
-    (["poll_interval": "0s"], "poll_interval"), (["poll_interval": "often"], "poll_interval"),
-    (["systemctl_path": "systemctl"], "systemctl_path"), (["enabled": "maybe"], "enabled"),
-    (["command_prefix": [""]], "command_prefix"), (["command_prefix": 1], "command_prefix"),
-  ] as [(MessagePackValue, String)])
+  @Test(
+    arguments: [
+      (["poll_interval": "0s"], "poll_interval"), (["poll_interval": "often"], "poll_interval"),
+      (["systemctl_path": "systemctl"], "systemctl_path"), (["enabled": "maybe"], "enabled"),
+      (["command_prefix": [""]], "command_prefix"), (["command_prefix": 1], "command_prefix"),
+    ] as [(MessagePackValue, String)])
   func badPluginConfiguration(configuration: MessagePackValue, attribute: String) async throws {
     try await Nomad.run(nil) { nomad in
       let error = await #expect(throws: (any Error).self) { try await nomad.configure(configuration) }
@@ -110,7 +118,8 @@ import Testing
   @Test func systemctlIsMissing() async throws {
     let configuration: MessagePackValue = ["systemctl_path": "/nonexistent/systemctl"]
     let error = try await self.failure(["unit": "x"], configuration)
-    #expect(error.description.contains("/nonexistent/systemctl") && error.description.contains("systemctl_path"))
+    #expect(
+      error.description.contains("/nonexistent/systemctl") && error.description.contains("systemctl_path"))
     try await Nomad.run(configuration) { nomad in
       let health = try await nomad.firstFingerprint().health
       #expect(health == .undetected)
@@ -166,11 +175,15 @@ import Testing
       let victim = "\(allocation.config.allocationDirectory)/victim"
       try Data("untouched".utf8).write(to: URL(fileURLWithPath: victim))
       try FileManager.default.createSymbolicLink(atPath: path, withDestinationPath: victim)
-      let link = await #expect(throws: DriverError.self) { try await nomad.calls.startTask(allocation.config) }
+      let link = await #expect(throws: DriverError.self) {
+        try await nomad.calls.startTask(allocation.config)
+      }
       #expect(link?.description.contains("symbolic link") == true)
       try FileManager.default.removeItem(atPath: path)
       try FileManager.default.moveItem(atPath: victim, toPath: path)
-      let file = await #expect(throws: DriverError.self) { try await nomad.calls.startTask(allocation.config) }
+      let file = await #expect(throws: DriverError.self) {
+        try await nomad.calls.startTask(allocation.config)
+      }
       #expect(file?.description.contains("not a FIFO") == true)
       #expect(try String(contentsOfFile: path, encoding: .utf8) == "untouched")
       let activity = try await Units.systemctl("is-active", unit)

@@ -1,16 +1,18 @@
 import Foundation
 import Systemd
+import TestSupport
 import Testing
 
 private let interop =
   ProcessInfo.processInfo.environment["INTEROP_DIR"]
   ?? URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-    .deletingLastPathComponent().appendingPathComponent(".build/interop").path
+  .deletingLastPathComponent().appendingPathComponent(".build/interop").path
 
 private let goHost = "\(interop)/goplugin-host"
 
 /// The real program under hashicorp/go-plugin, the library that Nomad starts it with.
-@Suite(.enabled(if: FileManager.default.isExecutableFile(atPath: goHost), "make interop builds the host, from Go"))
+@Suite(
+  .enabled(if: FileManager.default.isExecutableFile(atPath: goHost), "make interop builds the host, from Go"))
 struct GoPluginHostTests {
   @Test(arguments: [[], ["-auto-mtls"]] as [[String]])
   func hashicorpsHost(options: [String]) async throws {

@@ -2,6 +2,7 @@ import Foundation
 import GoPlugin
 import NomadPlugin
 import Systemd
+import TestSupport
 import Testing
 
 /// The program as a plugin and as a tool.
@@ -9,7 +10,8 @@ import Testing
   private func run(
     _ arguments: String..., environment: [String: String] = [:]
   ) async throws -> (status: Termination, output: String, error: String) {
-    let words = ["-i"] + environment.map { "\($0.key)=\($0.value)" } + ["PATH=/usr/bin:/bin", program] + arguments
+    let words =
+      ["-i"] + environment.map { "\($0.key)=\($0.value)" } + ["PATH=/usr/bin:/bin", program] + arguments
     let output = try await ProcessCommandRunner(logger: quietLogger).run(
       Command(executable: "/usr/bin/env", arguments: words, timeLimit: .seconds(60)))
     return (
@@ -57,7 +59,9 @@ import Testing
         return #expect(Bool(false), "the schema is an object")
       }
       #expect(
-        Set(options.keys) == ["enabled", "systemctl_path", "journalctl_path", "command_prefix", "poll_interval"])
+        Set(options.keys) == [
+          "enabled", "systemctl_path", "journalctl_path", "command_prefix", "poll_interval",
+        ])
     }
   }
 

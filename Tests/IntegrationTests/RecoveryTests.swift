@@ -1,6 +1,7 @@
 import Foundation
 import GoPlugin
 import NomadPlugin
+import TestSupport
 import Testing
 
 /// What a new process of the plugin makes of the tasks of the one before.
@@ -86,11 +87,14 @@ import Testing
   @Test func aHandleThatIsNotOurs() async throws {
     try await Nomad.run { nomad in
       let config = TaskConfig(id: "x/y/z")
-      for state in [[], Array("garbage".utf8), Array(#"{"version":99,"unit":"a.service"}"#.utf8)] as [[UInt8]] {
+      for state in [[], Array("garbage".utf8), Array(#"{"version":99,"unit":"a.service"}"#.utf8)] as [[UInt8]]
+      {
         let error = await #expect(throws: DriverError.self) {
           try await nomad.calls.recoverTask(TaskHandle(config: config, driverState: state))
         }
-        guard case .unrecoverable? = error else { return #expect(Bool(false), "\(String(describing: error))") }
+        guard case .unrecoverable? = error else {
+          return #expect(Bool(false), "\(String(describing: error))")
+        }
       }
     }
   }

@@ -2,6 +2,7 @@ import Foundation
 import MessagePack
 import NomadPlugin
 import Synchronization
+import TestSupport
 import Testing
 
 /// The way of a task, from StartTask to DestroyTask, on a real systemd.
@@ -22,7 +23,8 @@ import Testing
   }
 
   @Test(arguments: [
-    ("t-exit7", 7, 0), ("t-killed", 128 + 10, 10), ("t-core", 128 + 6, 6), ("t-noexec", 203, 0), ("t-oneshot", 0, 0),
+    ("t-exit7", 7, 0), ("t-killed", 128 + 10, 10), ("t-core", 128 + 6, 6), ("t-noexec", 203, 0),
+    ("t-oneshot", 0, 0),
     ("t-bytes", 0, 0),
   ]) func exitResult(template: String, exitCode: Int32, signal: Int32) async throws {
     try await Nomad.run { nomad in
@@ -179,7 +181,8 @@ import Testing
         try await eventually("the end of all children") { nomad.childProcesses.isEmpty }
         let activity = try await Units.systemctl("is-active", unit)
         #expect(activity == "inactive\n" || activity == "failed\n")
-        let files = try FileManager.default.subpathsOfDirectory(atPath: task.allocation.config.allocationDirectory)
+        let files = try FileManager.default.subpathsOfDirectory(
+          atPath: task.allocation.config.allocationDirectory)
         #expect(files.filter { $0.contains("cursor") } == [])
       }
     }
@@ -220,7 +223,9 @@ import Testing
       try await nomad.withTask(unit) { task in
         let adopted = try await task.inspect().driverAttributes["invocation_id"].map { $0 + "\n" }
         #expect(adopted == invocation)
-        try await eventually("the event") { messages.withLock { $0 } == ["\(unit) was already active and is now the task's"] }
+        try await eventually("the event") {
+          messages.withLock { $0 } == ["\(unit) was already active and is now the task's"]
+        }
       }
     }
   }
@@ -232,7 +237,9 @@ import Testing
         let other = try Allocation(unit: unit)
         defer { other.remove() }
         let error = await #expect(throws: DriverError.self) { try await nomad.calls.startTask(other.config) }
-        guard case .recoverable(let text)? = error else { return #expect(Bool(false), "\(String(describing: error))") }
+        guard case .recoverable(let text)? = error else {
+          return #expect(Bool(false), "\(String(describing: error))")
+        }
         #expect(text.contains(task.allocation.config.allocationID))
       }
     }

@@ -6,7 +6,8 @@ typealias Client = GRPCClient<LibGRPC.ClientTransport>
 
 /// A folder of its own for a socket, removed afterwards.
 func withSocketPath<R>(_ body: (String) async throws -> R) async throws -> R {
-  let folder = FileManager.default.temporaryDirectory.appendingPathComponent("g-\(UUID().uuidString.prefix(8))")
+  let folder = FileManager.default.temporaryDirectory.appendingPathComponent(
+    "g-\(UUID().uuidString.prefix(8))")
   try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
   defer { try? FileManager.default.removeItem(at: folder) }
   return try await body(folder.appendingPathComponent("s").path)
@@ -14,15 +15,19 @@ func withSocketPath<R>(_ body: (String) async throws -> R) async throws -> R {
 
 /// A server with an echo service and a client of it; both are shut down gracefully afterwards.
 func withEcho<R: Sendable>(
-  server security: LibGRPC.ServerSecurity = .plaintext, client clientSecurity: LibGRPC.ClientSecurity = .plaintext,
-  _ body: @Sendable (_ client: Client, _ service: EchoService, _ server: GRPCServer<LibGRPC.ServerTransport>)
+  server security: LibGRPC.ServerSecurity = .plaintext,
+  client clientSecurity: LibGRPC.ClientSecurity = .plaintext,
+  _ body:
+    @Sendable (_ client: Client, _ service: EchoService, _ server: GRPCServer<LibGRPC.ServerTransport>)
     async throws -> R
 ) async throws -> R {
   try await withSocketPath { path in
     let service = EchoService()
     let transport = try LibGRPC.ServerTransport(unixSocketPath: path, security: security)
     return try await withGRPCServer(transport: transport, services: [service]) { server in
-      try await withGRPCClient(transport: LibGRPC.ClientTransport(unixSocketPath: path, security: clientSecurity)) {
+      try await withGRPCClient(
+        transport: LibGRPC.ClientTransport(unixSocketPath: path, security: clientSecurity)
+      ) {
         try await body($0, service, server)
       }
     }

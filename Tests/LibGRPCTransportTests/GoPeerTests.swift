@@ -7,12 +7,13 @@ import Testing
 private let interop =
   ProcessInfo.processInfo.environment["INTEROP_DIR"]
   ?? URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-    .deletingLastPathComponent().appendingPathComponent(".build/interop").path
+  .deletingLastPathComponent().appendingPathComponent(".build/interop").path
 
 private let peer = "\(interop)/grpcpeer"
 
 /// Against grpc-go, the implementation that Nomad uses.
-@Suite(.enabled(if: FileManager.default.isExecutableFile(atPath: peer), "make interop builds the peer, from Go"))
+@Suite(
+  .enabled(if: FileManager.default.isExecutableFile(atPath: peer), "make interop builds the peer, from Go"))
 struct GoPeerTests {
   /// A run of the peer, killed with the last reference to it.
   private final class Peer: @unchecked Sendable {
@@ -65,7 +66,9 @@ struct GoPeerTests {
       ) { _ in
         let (status, output) = try await Peer("client", "unix:\(path)").run()
         #expect(status == 0, "\(output)")
-        for name in ["unary", "metadata", "server-stream", "deadline", "cancel", "disconnect", "unimplemented"] {
+        for name in [
+          "unary", "metadata", "server-stream", "deadline", "cancel", "disconnect", "unimplemented",
+        ] {
           #expect(output.contains("ok \(name)"), "\(output)")
         }
       }

@@ -30,11 +30,17 @@ private func makeCalls(_ count: Int, _ client: Client) async throws {
           _ = try await client.call("Unary", [1, 2, 3], metadata: ["echo-a": "b"])
           _ = try await client.stream("ServerStream") {
             try await $0.write(Array("3 10".utf8))
-          } _: { for try await _ in $0.messages {} }
-          _ = try await client.stream("ClientStream") { for _ in 0..<3 { try await $0.write([1]) } } _: {
+          } _: {
             for try await _ in $0.messages {}
           }
-          _ = try await client.stream("BidiStream") { for _ in 0..<3 { try await $0.write([1]) } } _: {
+          _ = try await client.stream("ClientStream") {
+            for _ in 0..<3 { try await $0.write([1]) }
+          } _: {
+            for try await _ in $0.messages {}
+          }
+          _ = try await client.stream("BidiStream") {
+            for _ in 0..<3 { try await $0.write([1]) }
+          } _: {
             for try await _ in $0.messages {}
           }
           _ = try? await client.call("Fail", Array("9 no".utf8))
@@ -45,7 +51,9 @@ private func makeCalls(_ count: Int, _ client: Client) async throws {
           // The consumer leaves in the middle of the stream.
           _ = try await client.stream("ServerStream") {
             try await $0.write(Array("100 1000".utf8))
-          } _: { for try await _ in $0.messages { break } }
+          } _: {
+            for try await _ in $0.messages { break }
+          }
         }
       }
     }

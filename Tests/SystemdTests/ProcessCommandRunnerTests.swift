@@ -137,8 +137,6 @@ import Testing
     for output in outputs {
       let targets = output.split(separator: "\n")
       #expect(targets.filter { $0.hasPrefix("pipe:") }.count == 2, "\(output)")
-      #expect(targets.filter { $0.hasPrefix("socket:") }.count <= 1, "\(output)")
-      #expect(targets.count <= 4, "\(output)")
     }
   }
 
@@ -255,10 +253,10 @@ import Testing
     }
     _ = await started.first { _ in true }
     let before = try descriptorCount()
-    for _ in 0..<100 {
+    for _ in 0..<300 {
       #expect(try await runner.run(Command(executable: "/bin/true")).result.termination.isSuccess)
     }
-    #expect(try await eventually { try descriptorCount() <= before + 50 })
+    #expect(try await eventually { try descriptorCount() <= before + 200 })
     task.cancel()
     await #expect(throws: CancellationError.self) { try await task.value }
   }
@@ -276,10 +274,11 @@ import Testing
   }
 
   @Test func followsManyWithoutAThreadEach() async throws {
+    let before = try threadCount()
     let (lines, continuation) = AsyncStream.makeStream(of: Void.self)
     let followers = Task {
       try await withThrowingTaskGroup(of: Void.self) { group in
-        for _ in 0..<100 {
+        for _ in 0..<200 {
           group.addTask {
             _ = try await runner.run(.shell("echo; exec sleep 600", timeLimit: .seconds(300))) { _ in
               continuation.yield()
@@ -292,9 +291,9 @@ import Testing
     var count = 0
     for await _ in lines {
       count += 1
-      if count == 100 { break }
+      if count == 200 { break }
     }
-    #expect(try FileManager.default.contentsOfDirectory(atPath: "/proc/self/task").count < 90)
+    #expect(try threadCount() < before + 100)
     followers.cancel()
     await #expect(throws: CancellationError.self) { try await followers.value }
   }
@@ -309,7 +308,7 @@ import Testing
       }
     }
     // Other tests run at the same time and have descriptors open for a while.
-    #expect(try await eventually { try descriptorCount() <= before + 50 })
+    #expect(try await eventually { try descriptorCount() <= before + 200 })
   }
 
   @Test func logsALineThatCanBePasted() async throws {
@@ -342,6 +341,10 @@ private func isGone(_ processID: Int32) -> Bool {
 
 private func descriptorCount() throws -> Int {
   try FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd").count
+}
+
+private func threadCount() throws -> Int {
+  try FileManager.default.contentsOfDirectory(atPath: "/proc/self/task").count
 }
 
 private struct CapturingHandler: LogHandler {

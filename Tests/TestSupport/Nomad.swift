@@ -7,24 +7,24 @@ import MessagePack
 import NomadPlugin
 import Synchronization
 
-let quietLogger = Logger(label: "tests") { _ in SwiftLogNoOpLogHandler() }
+package let quietLogger = Logger(label: "tests") { _ in SwiftLogNoOpLogHandler() }
 
 /// The plugin's program.
-let program =
+package let program =
   ProcessInfo.processInfo.environment["NOMAD_DRIVER_BINARY"]
   ?? URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-    .deletingLastPathComponent().appendingPathComponent(".build/debug/nomad-driver-systemd").path
+  .deletingLastPathComponent().appendingPathComponent(".build/debug/nomad-driver-systemd").path
 
-let cookie = MagicCookie(
+package let cookie = MagicCookie(
   key: "NOMAD_PLUGIN_MAGIC_COOKIE", value: "e4327c2e01eabfd75a8a67adb114fb34a757d57eee7728d857a8cec6e91a7255")
 
 /// A Nomad agent as the plugin sees one: the calls, and what stands around them.
-struct Nomad: Sendable {
-  let calls: NomadPluginClient<LibGRPC.ClientTransport>
-  let pluginProcess: Int32
+package struct Nomad: Sendable {
+  package let calls: NomadPluginClient<LibGRPC.ClientTransport>
+  package let pluginProcess: Int32
 
   /// Starts the plugin, configures it, and ends it after `body`.
-  static func run<R: Sendable>(
+  package static func run<R: Sendable>(
     _ configuration: MessagePackValue? = [:], _ body: @Sendable (Nomad) async throws -> R
   ) async throws -> R {
     let host = PluginHost(path: program, magicCookie: cookie, protocolVersions: [2])
@@ -35,15 +35,16 @@ struct Nomad: Sendable {
     }
   }
 
-  func configure(_ configuration: MessagePackValue) async throws {
+  package func configure(_ configuration: MessagePackValue) async throws {
     let topology = Topology(cores: [.init(baseSpeed: 1000), .init(baseSpeed: 1000)])
     try await self.calls.configure(
       PluginConfiguration(
-        messagePack: try MessagePackEncoder().encode(configuration), agent: AgentConfiguration(topology: topology)))
+        messagePack: try MessagePackEncoder().encode(configuration),
+        agent: AgentConfiguration(topology: topology)))
   }
 
   /// Starts a task, and destroys it after `body`.
-  func withTask<R: Sendable>(
+  package func withTask<R: Sendable>(
     _ unit: String, _ body: @Sendable (RunningTask) async throws -> R
   ) async throws -> R {
     let allocation = try Allocation(unit: unit)
@@ -57,11 +58,13 @@ struct Nomad: Sendable {
   }
 
   /// The children of the plugin's process.
-  var childProcesses: [String] {
+  package var childProcesses: [String] {
     let path = "/proc/\(self.pluginProcess)/task"
     let threads = (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []
     return threads.flatMap { thread in
-      ((try? String(contentsOfFile: "\(path)/\(thread)/children", encoding: .utf8)) ?? "").split(separator: " ").map {
+      ((try? String(contentsOfFile: "\(path)/\(thread)/children", encoding: .utf8)) ?? "").split(
+        separator: " "
+      ).map {
         String($0)
       }
     }
@@ -69,26 +72,26 @@ struct Nomad: Sendable {
 }
 
 /// A task that has been started.
-struct RunningTask: Sendable {
-  let nomad: Nomad
-  let allocation: Allocation
-  let handle: TaskHandle
+package struct RunningTask: Sendable {
+  package let nomad: Nomad
+  package let allocation: Allocation
+  package let handle: TaskHandle
 
-  var id: String { self.allocation.config.id }
-  var calls: NomadPluginClient<LibGRPC.ClientTransport> { self.nomad.calls }
+  package var id: String { self.allocation.config.id }
+  package var calls: NomadPluginClient<LibGRPC.ClientTransport> { self.nomad.calls }
 
-  func wait() async throws -> ExitResult { try await self.calls.waitTask(self.id) }
-  func inspect() async throws -> TaskStatus { try await self.calls.inspectTask(self.id) }
+  package func wait() async throws -> ExitResult { try await self.calls.waitTask(self.id) }
+  package func inspect() async throws -> TaskStatus { try await self.calls.inspectTask(self.id) }
 }
 
 /// An allocation with one task: its folder with the log collector's FIFOs, and the collector.
-final class Allocation: Sendable {
-  let config: TaskConfig
+package final class Allocation: Sendable {
+  package let config: TaskConfig
   private let folder: String
   private let output = Mutex<[UInt8]>([])
   private let hasEnded = Mutex(false)
 
-  init(unit: String, driverConfig: MessagePackValue? = nil) throws {
+  package init(unit: String, driverConfig: MessagePackValue? = nil) throws {
     let id = UUID().uuidString.lowercased()
     self.folder = "\(NSTemporaryDirectory())/alloc-\(id)"
     let logs = "\(self.folder)/alloc/logs"
@@ -125,30 +128,31 @@ final class Allocation: Sendable {
   }
 
   /// What has been collected so far.
-  var bytes: [UInt8] { self.output.withLock { $0 } }
-  var lines: [String] {
-    String(decoding: self.bytes, as: UTF8.self).split(separator: "\n", omittingEmptySubsequences: false).dropLast().map {
-      String($0)
-    }
+  package var bytes: [UInt8] { self.output.withLock { $0 } }
+  package var lines: [String] {
+    String(decoding: self.bytes, as: UTF8.self).split(separator: "\n", omittingEmptySubsequences: false)
+      .dropLast().map {
+        String($0)
+      }
   }
 
   /// Waits until the collector has seen the end of the file. Gives the lines.
-  func allLines() async throws -> [String] {
+  package func allLines() async throws -> [String] {
     try await eventually("the end of the log") { self.hasEnded.withLock { $0 } }
     return self.lines
   }
 
   /// Ends a collector that still waits for a writer.
-  func endCollector() { close(open(self.config.stdoutPath, O_RDWR | O_NONBLOCK | O_CLOEXEC)) }
+  package func endCollector() { close(open(self.config.stdoutPath, O_RDWR | O_NONBLOCK | O_CLOEXEC)) }
 
-  func remove() {
+  package func remove() {
     self.endCollector()
     try? FileManager.default.removeItem(atPath: self.folder)
   }
 }
 
 /// Waits until a condition holds.
-func eventually(_ what: String, _ condition: @Sendable () async throws -> Bool) async throws {
+package func eventually(_ what: String, _ condition: @Sendable () async throws -> Bool) async throws {
   let deadline = ContinuousClock.now + .seconds(60)
   while try await !condition() {
     guard ContinuousClock.now < deadline else { throw NeverHeld(what: what) }
@@ -156,4 +160,8 @@ func eventually(_ what: String, _ condition: @Sendable () async throws -> Bool) 
   }
 }
 
-struct NeverHeld: Error { let what: String }
+package struct NeverHeld: Error {
+  package let what: String
+
+  package init(what: String) { self.what = what }
+}

@@ -1,20 +1,10 @@
 import Foundation
 import Systemd
-import Testing
-
-/// Whether the tests may use the systemd that systemctl reaches: the Makefile says so inside a private host.
-let hasSystemd = ProcessInfo.processInfo.environment["INTEGRATION_SYSTEMD"] == "1"
-
-extension Trait where Self == ConditionTrait {
-  static var needsSystemd: Self {
-    .enabled(if: hasSystemd, "needs root and a private host: make test starts one where that is possible")
-  }
-}
 
 /// The units that the tests start: templates, so that every test has instances of its own.
-enum Units {
+package enum Units {
   /// A unit for one test.
-  static func make(_ template: String) async throws -> String {
+  package static func make(_ template: String) async throws -> String {
     try await installed.value
     return "\(template)@\(UUID().uuidString.lowercased()).service"
   }
@@ -22,7 +12,8 @@ enum Units {
   private static let installed = Task {
     let folder = URL(fileURLWithPath: "/run/systemd/system")
     for (name, lines) in templates {
-      try Data(lines.joined(separator: "\n").utf8).write(to: folder.appendingPathComponent("\(name)@.service"))
+      try Data(lines.joined(separator: "\n").utf8).write(
+        to: folder.appendingPathComponent("\(name)@.service"))
     }
     try FileManager.default.createSymbolicLink(
       atPath: folder.appendingPathComponent("t-masked@.service").path, withDestinationPath: "/dev/null")
@@ -38,7 +29,8 @@ enum Units {
     "t-noexec": ["[Service]", "ExecStart=/nonexistent/program"],
     "t-sleep": ["[Service]", "ExecStart=/bin/sleep infinity"],
     "t-stubborn": [
-      "[Service]", "TimeoutStopSec=300", "ExecStart=/bin/sh -c 'trap \"\" TERM; echo ready; exec sleep infinity'",
+      "[Service]", "TimeoutStopSec=300",
+      "ExecStart=/bin/sh -c 'trap \"\" TERM; echo ready; exec sleep infinity'",
     ],
     "t-oneshot": ["[Service]", "Type=oneshot", "ExecStart=/bin/echo once"],
     "t-longoneshot": ["[Service]", "Type=oneshot", "ExecStart=/bin/sleep infinity"],
@@ -55,16 +47,21 @@ enum Units {
       "ExecStart=/bin/sh -c 'trap \"echo got TERM; exit 0\" TERM; trap \"echo got USR2; exit 4\" USR2; "
         + "echo ready; while :; do sleep 0.05; done'",
     ],
-    "t-bytes": ["[Service]", #"ExecStart=/usr/bin/printf '\\377\\376 odd\\n\\nTab\\there "quoted"\\nlast without newline'"#],
+    "t-bytes": [
+      "[Service]",
+      #"ExecStart=/usr/bin/printf '\\377\\376 odd\\n\\nTab\\there "quoted"\\nlast without newline'"#,
+    ],
     "t-counter": [
       "[Service]", "LogRateLimitIntervalSec=0",
       "ExecStart=/bin/sh -c 'i=0; while :; do i=$((i+1)); echo $i; sleep 0.01; done'",
     ],
-    "t-burn": ["[Service]", "CPUAccounting=yes", "MemoryAccounting=yes", "ExecStart=/bin/sh -c 'while :; do :; done'"],
+    "t-burn": [
+      "[Service]", "CPUAccounting=yes", "MemoryAccounting=yes", "ExecStart=/bin/sh -c 'while :; do :; done'",
+    ],
   ]
 
   @discardableResult
-  static func systemctl(_ arguments: String...) async throws -> String {
+  package static func systemctl(_ arguments: String...) async throws -> String {
     let output = try await ProcessCommandRunner(logger: quietLogger).run(
       Command(executable: Executable.find("systemctl"), arguments: arguments, timeLimit: .seconds(60)))
     return String(decoding: output.standardOutput, as: UTF8.self)

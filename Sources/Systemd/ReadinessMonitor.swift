@@ -1,0 +1,80 @@
+import Foundation
+import Glibc
+import Synchronization
+
+/// Tells when descriptors are readable: one epoll descriptor and one thread for the whole process.
+///
+/// Dispatch sources would do the same, but on Linux libdispatch uses memory that it has freed when the other end of
+/// a pipe is closed (Swift 6.3, `_dispatch_event_loop_drain`, found by ThreadSanitizer), as happens with each command.
+final class ReadinessMonitor: Sendable {
+  private struct State {
+    var observers: [UInt64: @Sendable () -> Void] = [:]
+    var lastID: UInt64 = 0
+  }
+
+  private static let instance = Mutex<ReadinessMonitor?>(nil)
+
+  private let epoll: Int32
+  private let state = Mutex(State())
+
+  private init(epoll: Int32) {
+    self.epoll = epoll
+  }
+
+  /// The process's monitor; `nil`, with `errno` set, if there is none yet and none can be made.
+  static var shared: ReadinessMonitor? {
+    instance.withLock { instance in
+      if let instance { return instance }
+      let epoll = Linux.epollCreate()
+      guard epoll >= 0 else { return nil }
+      let monitor = ReadinessMonitor(epoll: epoll)
+      let thread = Thread { monitor.run() }
+      thread.name = "systemd-epoll"
+      thread.start()
+      instance = monitor
+      return monitor
+    }
+  }
+
+  /// Begins to look after a descriptor.
+  ///
+  /// - Parameter onReadable: is called on the monitor's thread, once for each ``arm(_:id:)``.
+  /// - Returns: a number that stands for the descriptor; `nil`, with `errno` set, on failure.
+  func add(_ descriptor: Int32, onReadable: @escaping @Sendable () -> Void) -> UInt64? {
+    let id = state.withLock { state in
+      state.lastID += 1
+      state.observers[state.lastID] = onReadable
+      return state.lastID
+    }
+    if Linux.epollControl(epoll, .add, descriptor, events: Linux.epollOneShot, data: id) == 0 { return id }
+    let error = errno
+    state.withLock { state in _ = state.observers.removeValue(forKey: id) }
+    errno = error
+    return nil
+  }
+
+  /// Asks to be told when the descriptor is readable or at its end. Where it is already, that is at once.
+  func arm(_ descriptor: Int32, id: UInt64) {
+    // It was added, so there is nothing that this could lack.
+    _ = Linux.epollControl(epoll, .modify, descriptor, events: Linux.epollIn | Linux.epollOneShot, data: id)
+  }
+
+  /// Ends looking after a descriptor, before it is closed.
+  func remove(_ descriptor: Int32, id: UInt64) {
+    _ = Linux.epollControl(epoll, .delete, descriptor)
+    state.withLock { state in _ = state.observers.removeValue(forKey: id) }
+  }
+
+  private func run() {
+    // Signals are for threads that expect them.
+    var all = sigset_t()
+    sigfillset(&all)
+    pthread_sigmask(SIG_SETMASK, &all, nil)
+    while true {
+      // An event may have been fetched before its descriptor was removed; numbers are never used again.
+      for id in Linux.epollWait(epoll) {
+        state.withLock { $0.observers[id] }?()
+      }
+    }
+  }
+}
