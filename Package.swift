@@ -56,6 +56,9 @@ let package = Package(
       swiftSettings: strict),
     .testTarget(name: "MessagePackTests", dependencies: ["MessagePack"], swiftSettings: strict),
     .testTarget(name: "SystemdTests", dependencies: ["Systemd", logging], swiftSettings: strict),
+    .testTarget(
+      name: "SystemdDriverTests", dependencies: ["SystemdDriver", "MessagePack", "NomadPlugin", "Systemd"],
+      swiftSettings: strict),
     .target(
       name: "TestSupport",
       dependencies: [

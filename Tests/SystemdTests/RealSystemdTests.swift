@@ -184,7 +184,8 @@ struct RealSystemdTests {
       try await journalctl.sync()
       let first = try await entries(of: unit, after: .beginning) {
         // What PID 1 says may come before the last lines of the unit.
-        $0.contains { $0.jobResult == "done" && $0.isLifecycle } && $0.count { !$0.isLifecycle } >= expected.count
+        $0.contains { $0.jobResult == "done" && $0.isLifecycle }
+          && $0.count { !$0.isLifecycle } >= expected.count
       }
       #expect(first.filter { !$0.isLifecycle }.map(\.message) == expected)
       let outputs = first.filter { !$0.isLifecycle }

@@ -1,0 +1,61 @@
+import MessagePack
+import NomadPlugin
+import Systemd
+import Testing
+
+@testable import SystemdDriver
+
+@Suite struct ConfigurationTests {
+  private func configuration(_ value: MessagePackValue) throws -> DriverConfiguration {
+    try DriverConfiguration(
+      PluginConfiguration(messagePack: try MessagePackEncoder().encode(value), agent: AgentConfiguration()))
+  }
+
+  @Test func defaults() throws {
+    let defaults = try self.configuration([:])
+    #expect(defaults == DriverConfiguration())
+    #expect(defaults.isEnabled)
+    #expect(defaults.pollInterval == .seconds(1))
+    // Nomad sends what is not set as nil.
+    #expect(
+      try self.configuration(["systemctl_path": nil, "command_prefix": nil, "enabled": nil]) == defaults)
+  }
+
+  @Test func everyOption() throws {
+    let all = try self.configuration([
+      "enabled": false, "systemctl_path": "/a", "journalctl_path": "/b", "command_prefix": ["x", "-y"],
+      "poll_interval": "1m",
+    ])
+    #expect(!all.isEnabled)
+    #expect(all.systemctlPath == "/a" && all.journalctlPath == "/b")
+    #expect(all.commandPrefix == ["x", "-y"])
+    #expect(all.pollInterval == .seconds(60))
+  }
+
+  @Test(
+    arguments: [
+      (["poll_interval": "99ms"], "poll_interval"), (["poll_interval": "61s"], "poll_interval"),
+      (["poll_interval": ""], "poll_interval"), (["poll_interval": "-1s"], "poll_interval"),
+      (["poll_interval": 1], "poll_interval"), (["systemctl_path": "a"], "systemctl_path"),
+      (["journalctl_path": "a/b"], "journalctl_path"), (["command_prefix": ["a", ""]], "command_prefix"),
+      (["enabled": "yes"], "enabled"),
+    ] as [(MessagePackValue, String)])
+  func refused(value: MessagePackValue, attribute: String) {
+    let error = #expect(throws: ConfigurationError.self) { try self.configuration(value) }
+    #expect(error?.description.contains(attribute) == true)
+  }
+
+  @Test(
+    arguments: [
+      ("1s", .seconds(1)), ("500ms", .milliseconds(500)), ("1m30s", .seconds(90)), ("1.5h", .seconds(5400)),
+      ("0", .zero), ("250us", .microseconds(250)), ("7ns", .nanoseconds(7)), ("2µs", .microseconds(2)),
+    ] as [(String, Duration)])
+  func durations(text: String, duration: Duration) {
+    #expect(Duration(goText: text) == duration)
+  }
+
+  @Test(arguments: ["", "1", "s", "1x", "1 s", "-1s", "1s2", "1..5s", "99999999999h", "1e3s"])
+  func noDurations(text: String) {
+    #expect(Duration(goText: text) == nil)
+  }
+}
