@@ -16,6 +16,10 @@ actor UnitTask {
   private let wasRecovered: Bool
   private var lifecycle: UnitLifecycle
   private var endedAt: Date?
+  /// Of the unit's main process, where it is one of this host.
+  private var mainProcess: ProcessEnd?
+  private nonisolated let mainProcessEnds: AsyncStream<Int32>
+  private nonisolated let mainProcessEnded: AsyncStream<Int32>.Continuation
   private let firstSeenAt = Date()
 
   /// How long the lines of a unit that takes its time to start wait.
@@ -53,6 +57,8 @@ actor UnitTask {
     self.events = events
     self.logger = logger
     self.wasRecovered = lifecycle != nil
+    (self.mainProcessEnds, self.mainProcessEnded) = AsyncStream.makeStream(
+      of: Int32.self, bufferingPolicy: .bufferingNewest(1))
     self.lifecycle = lifecycle ?? UnitLifecycle()
     self.logs = try LogDelivery(
       of: unit, for: config, from: position, resumes: lifecycle != nil, journalctl: host.journalctl,
@@ -72,6 +78,7 @@ actor UnitTask {
         _ = try? await self.started.value(within: Self.followDelay)
         await self.logs.follow { self.watcher.hint(self.unit) }
       }
+      group.addTask { await self.lookWhenMainProcessEnds() }
       if !self.wasRecovered { group.addTask { await self.start() } }
       await self.waitForEnd()
       group.cancelAll()
@@ -139,6 +146,21 @@ actor UnitTask {
   func observe(_ status: UnitStatus) {
     self.apply(self.lifecycle.observe(status))
     if self.lifecycle.phase != .starting { self.seen.fulfil(()) }
+    guard !self.host.isRemote, status.mainProcessID != self.mainProcess?.processID else { return }
+    self.mainProcess = status.mainProcessID.flatMap { processID in
+      ProcessEnd(of: processID) { [mainProcessEnded] in mainProcessEnded.yield(processID) }
+    }
+  }
+
+  /// Has the unit looked at when its main process has ended, until systemd has seen that as well.
+  private func lookWhenMainProcessEnds() async {
+    for await processID in self.mainProcessEnds {
+      for delay in [0, 5, 10, 20, 40, 80, 160] {
+        try? await Task.sleep(for: .milliseconds(delay))
+        guard self.lifecycle.status?.mainProcessID == processID else { break }
+        self.watcher.hint(self.unit)
+      }
+    }
   }
 
   private func apply(_ effects: [UnitLifecycle.Effect]) {
