@@ -1,11 +1,13 @@
 internal import CGRPC
 internal import GRPCCore
+private import Synchronization
 
 /// A call of libgrpc. It lives until the last of its operations is complete.
 final class Call: @unchecked Sendable {
   // OpaquePointer is not Sendable; a call of libgrpc may be used from any thread.
   private let pointer: OpaquePointer
   private let queue: CompletionQueue
+  private let starting = Mutex(())
 
   /// Takes over the caller's reference to the call.
   init(_ pointer: OpaquePointer, on queue: CompletionQueue) {
@@ -22,8 +24,11 @@ final class Call: @unchecked Sendable {
   ///   operations point to.
   /// - Throws: `RPCError` (internal) if libgrpc refuses them; `body` then never runs.
   func start(_ operations: [grpc_op], _ body: @escaping @Sendable (_ success: Bool) -> Void) throws {
+    // The contract of grpc_call_start_batch (grpc.h): not by two threads at once.
     let tag = Completion { [self] success in withExtendedLifetime(self) { body(success) } }.tag
-    let result = grpc_call_start_batch(self.pointer, operations, operations.count, tag, nil)
+    let result = self.starting.withLock { _ in
+      grpc_call_start_batch(self.pointer, operations, operations.count, tag, nil)
+    }
     guard result == GRPC_CALL_OK else {
       _ = Completion.take(tag)
       throw RPCError(

@@ -60,6 +60,16 @@ final class ClientCall: Sendable {
     self.receiver.start()
   }
 
+  private func send(_ message: [UInt8]) async throws {
+    do {
+      try await self.sender.send(message)
+    } catch let error as RPCError {
+      // The server has ended the call; cancelling it now would replace the server's status.
+      self.phase.withLock { $0 = .halfClosed }
+      throw error
+    }
+  }
+
   private func halfClose() {
     let wasOpen = self.phase.withLock { phase in
       guard case .open = phase else { return false }
@@ -70,17 +80,21 @@ final class ClientCall: Sendable {
   }
 
   private func fail(_ error: any Error) {
-    let wasCreated = self.phase.withLock { phase in
+    let before = self.phase.withLock { phase in
       defer { phase = .halfClosed }
-      if case .created = phase { return true } else { return false }
+      return phase
     }
-    if wasCreated {
+    switch before {
+    case .created:
       let error = error as? RPCError ?? RPCError(code: .cancelled, message: "The call was not made: \(error)")
       self.status.fulfil(
         FinalStatus(status: Status(code: .init(error.code), message: error.message), metadata: [:]))
       self.initialMetadata.fulfil(nil)
-    } else {
+    case .open:
       self.cancel()
+    case .halfClosed:
+      // The status is still to come.
+      break
     }
   }
 }
@@ -165,7 +179,7 @@ extension ClientCall {
     func write(_ element: Element) async throws {
       switch element {
       case .metadata(let metadata): try self.call.start(metadata)
-      case .message(let message): try await self.call.sender.send(message)
+      case .message(let message): try await self.call.send(message)
       }
     }
 

@@ -140,7 +140,8 @@ private final class Channel: @unchecked Sendable {
 }
 
 private func deadline(after timeout: Duration) -> gpr_timespec {
-  let (seconds, attoseconds) = timeout.components
+  // Time that is over is no time at all; libgrpc takes no negative fractions.
+  let (seconds, attoseconds) = max(timeout, .zero).components
   let span = gpr_timespec(
     tv_sec: seconds, tv_nsec: Int32(attoseconds / 1_000_000_000), clock_type: GPR_TIMESPAN)
   return gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC), span)

@@ -76,7 +76,7 @@ final class MessageReceiver: Sendable {
         if success, let message = buffer.bytes {
           self.deliver(.message(message))
         } else {
-          self.deliver(self.call.failedBeforeReceivingMessage ? .failure : .end)
+          self.deliver(success && !self.call.failedBeforeReceivingMessage ? .end : .failure)
         }
       }
     } catch {

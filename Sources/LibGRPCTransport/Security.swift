@@ -36,6 +36,7 @@ private func withKeyPair<R>(
 extension LibGRPC.ServerSecurity {
   /// Credentials for libgrpc, released by the caller; nil if libgrpc does not take them.
   func makeCredentials() -> OpaquePointer? {
+    LibGRPC.initialise
     switch self {
     case .plaintext:
       return grpc_insecure_server_credentials_create()
@@ -51,6 +52,7 @@ extension LibGRPC.ServerSecurity {
 extension LibGRPC.ClientSecurity {
   /// Credentials for libgrpc, released by the caller; nil if libgrpc does not take them.
   func makeCredentials() -> OpaquePointer? {
+    LibGRPC.initialise
     switch self {
     case .plaintext:
       return grpc_insecure_credentials_create()

@@ -17,6 +17,7 @@ final class Server: Sendable {
 
   private struct State {
     var phase = Phase.bound
+    var wasStarted = false
     var calls: [ObjectIdentifier: ServerCall] = [:]
   }
 
@@ -51,14 +52,16 @@ final class Server: Sendable {
     grpc_server_add_http2_port(self.handle.pointer, address.uri, credentials) != 0
   }
 
-  /// Starts to accept calls.
+  /// Starts to accept calls; does nothing if it was shut down before.
   ///
-  /// - Throws: `RPCError` (failed precondition) if it has been started or shut down before.
+  /// - Throws: `RPCError` (failed precondition) if it has been started before.
   func start() throws {
     try self.state.withLock { state in
-      guard case .bound = state.phase else {
-        throw RPCError(code: .failedPrecondition, message: "The server listens already or was shut down.")
+      guard !state.wasStarted else {
+        throw RPCError(code: .failedPrecondition, message: "The server listens already.")
       }
+      state.wasStarted = true
+      guard case .bound = state.phase else { return }
       state.phase = .serving
       grpc_server_start(self.handle.pointer)
     }
@@ -131,14 +134,16 @@ final class Server: Sendable {
       state.calls[ObjectIdentifier(call)] = call
       return true
     }
-    // A call that is dropped is cancelled.
     guard isServing else { return }
     do {
       try call.start()
-      self.newCallsContinuation.yield(call)
+      if case .enqueued = self.newCallsContinuation.yield(call) { return }
+      // A shutdown came in between.
+      call.cancel()
     } catch {
-      self.remove(call)
+      // A call that is dropped is cancelled.
     }
+    self.remove(call)
   }
 }
 

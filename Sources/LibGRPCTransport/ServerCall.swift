@@ -17,14 +17,9 @@ final class ServerCall: Sendable {
 
   private struct Cancellation {
     var isCancelled = false
+    var isShuttingDown = false
     var handle: ServerContext.RPCCancellationHandle?
-    var task: HandlerTask?
-  }
-
-  /// The task that runs a call's handler.
-  private struct HandlerTask: @unchecked Sendable {
-    // Only used while the handler runs in it: `cancellation` is locked for both.
-    let task: UnsafeCurrentTask?
+    var handler: Task<Void, Never>?
   }
 
   private let state = Mutex(State())
@@ -57,47 +52,65 @@ final class ServerCall: Sendable {
   /// Runs a handler; its task is cancelled if the client cancels the call, goes away, or the deadline passes.
   func run(
     _ handler:
-      @Sendable (
+      @escaping @Sendable (
         _ stream: RPCStream<LibGRPC.ServerTransport.Inbound, LibGRPC.ServerTransport.Outbound>,
         _ context: ServerContext
       ) async -> Void, remotePeer: String, localPeer: String
   ) async {
     await withServerContextRPCCancellationHandle { handle in
-      await withUnsafeCurrentTask { task in
-        self.cancellation.withLock { state in
-          state.handle = handle
-          state.task = HandlerTask(task: task)
-          if state.isCancelled {
-            handle.cancel()
-            task?.cancel()
-          }
-        }
+      // A task of its own, so that it can be cancelled from the queue's thread; it is awaited here.
+      let task = Task {
         await handler(
           RPCStream(
             descriptor: self.descriptor, inbound: RPCAsyncSequence(wrapping: Inbound(call: self)),
             outbound: RPCWriter.Closable(wrapping: Outbound(call: self))),
           ServerContext(
             descriptor: self.descriptor, remotePeer: remotePeer, localPeer: localPeer, cancellation: handle))
-        self.cancellation.withLock { state in
-          state.handle = nil
-          state.task = nil
-        }
+      }
+      let before = self.cancellation.withLock { state in
+        state.handle = handle
+        state.handler = task
+        return state
+      }
+      if before.isCancelled || before.isShuttingDown { handle.cancel() }
+      if before.isCancelled { task.cancel() }
+      await withTaskCancellationHandler {
+        await task.value
+      } onCancel: {
+        task.cancel()
+      }
+      self.cancellation.withLock { state in
+        state.handle = nil
+        state.handler = nil
       }
     }
   }
 
   /// Tells the handler that the server wants to end; the call goes on.
-  func notifyOfShutdown() { self.cancellation.withLock { $0.handle?.cancel() } }
+  func notifyOfShutdown() {
+    let handle = self.cancellation.withLock { state in
+      state.isShuttingDown = true
+      return state.handle
+    }
+    handle?.cancel()
+  }
+
+  /// Ends a call that nobody will handle.
+  func cancel() { self.call.cancel() }
 
   private func cancelHandler() {
-    self.cancellation.withLock { state in
+    // What is called when a handler is cancelled is not ours: no lock is held.
+    let state = self.cancellation.withLock { state in
       state.isCancelled = true
-      state.handle?.cancel()
-      state.task?.task?.cancel()
+      return state
     }
+    state.handle?.cancel()
+    state.handler?.cancel()
   }
 
   fileprivate func send(initialMetadata: Metadata) throws {
+    // First of all: if it is refused, nothing has been sent yet.
+    let wire = try WireMetadata(initialMetadata)
     let isFirst = self.state.withLock { state in
       defer { state.sentInitialMetadata = true }
       return !state.sentInitialMetadata && !state.sentStatus
@@ -105,7 +118,6 @@ final class ServerCall: Sendable {
     guard isFirst else {
       throw RPCError(code: .internalError, message: "Initial metadata may be sent only once, and first.")
     }
-    let wire = try WireMetadata(initialMetadata)
     // Not awaited: the messages that follow are.
     try self.call.start([.sendInitialMetadata(wire)]) { _ in withExtendedLifetime(wire) {} }
   }
@@ -149,7 +161,13 @@ final class ServerCall: Sendable {
       operation.data.send_status_from_server.trailing_metadata_count = trailing.array.pointee.count
       operation.data.send_status_from_server.trailing_metadata = trailing.array.pointee.metadata
       let operations = before.sentInitialMetadata ? [operation] : [.sendInitialMetadata(initial), operation]
-      try self.call.start(operations) { _ in withExtendedLifetime((initial, trailing)) {} }
+      do {
+        try self.call.start(operations) { _ in withExtendedLifetime((initial, trailing)) {} }
+      } catch {
+        // Without a status the client would wait for ever.
+        self.call.cancel()
+        throw error
+      }
     }
   }
 

@@ -40,7 +40,7 @@ extension LibGRPC {
     /// Serves calls until the shutdown is complete. Cancelling its task is the abrupt shutdown: all calls are
     /// cancelled and all connections closed.
     ///
-    /// - Throws: `RPCError` (failed precondition) if the transport listens already or has been shut down.
+    /// - Throws: `RPCError` (failed precondition) if the transport listens already or has listened.
     public func listen(
       streamHandler:
         @escaping @Sendable (_ stream: RPCStream<Inbound, Outbound>, _ context: ServerContext) async -> Void

@@ -32,7 +32,10 @@ final class WireMetadata: @unchecked Sendable {
       entry.key = Self.slice(Array(key.lowercased().utf8))
       switch value {
       case .string(let string):
-        entry.value = Self.slice(Array(string.utf8))
+        // Of a binary key this is the value in Base64, which libgrpc would encode once more.
+        let decoded =
+          key.hasSuffix("-bin") ? ([key: value] as Metadata)[binaryValues: key].first { _ in true } : nil
+        entry.value = Self.slice(decoded ?? Array(string.utf8))
       case .binary(let bytes):
         entry.value = Self.slice(bytes)
       }

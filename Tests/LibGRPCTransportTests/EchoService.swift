@@ -80,11 +80,17 @@ final class EchoService: RegistrableRPCService {
       }
     }
     register("Fail") { request in
-      let parts = Self.text(try await Self.only(request)).split(separator: " ", maxSplits: 1)
+      let text = Self.text(try await Self.only(request))
+      if text == "metadata" { return Response(metadata: ["x": "häh"]) { _ in [:] } }
+      let parts = text.split(separator: " ", maxSplits: 1)
       let code = Status.Code(rawValue: Int(parts[0]) ?? 2).flatMap { RPCError.Code($0) } ?? .unknown
       throw RPCError(
         code: code, message: parts.count > 1 ? String(parts[1]) : "",
         metadata: ["detail-bin": .binary([0x00, 0xff, 0x10])])
+    }
+    register("FailAtOnce") { request in
+      for try await _ in request.messages { break }
+      throw RPCError(code: .resourceExhausted, message: "enough")
     }
     register("Hang") { _ in
       self.hanging.withLock { $0.entered += 1 }

@@ -42,6 +42,55 @@ import Testing
     }
   }
 
+  @Test func illegalMetadataOfAHandlerIsAnError() async throws {
+    try await withEcho { client, _, _ in
+      let error = await #expect(throws: RPCError.self) {
+        try await client.call("Fail", Array("metadata".utf8))
+      }
+      #expect(error?.code == .invalidArgument)
+    }
+  }
+
+  @Test func aTimeThatIsOver() async throws {
+    try await withEcho { client, _, _ in
+      var options = CallOptions.defaults
+      options.timeout = .milliseconds(-5)
+      let error = await #expect(throws: RPCError.self) { try await client.call("Unary", options: options) }
+      #expect(error?.code == .deadlineExceeded)
+    }
+  }
+
+  @Test func base64UnderABinaryKey() async throws {
+    try await withEcho { client, _, _ in
+      let answer = try await client.call("Unary", [1], metadata: ["echo-x-bin": "AAEC"])
+      #expect(Array(answer.initial[binaryValues: "echo-x-bin"]) == [[0, 1, 2]])
+    }
+  }
+
+  @Test func theStatusOfACallThatTheServerEndsEarly() async throws {
+    try await withEcho { client, _, _ in
+      // The server fails at the first message; the client goes on to write until it cannot.
+      let error = await #expect(throws: RPCError.self) {
+        try await client.stream("FailAtOnce") { writer in
+          while true { try await writer.write([UInt8](repeating: 0, count: 1000)) }
+        } _: { response in
+          for try await _ in response.messages {}
+        }
+      }
+      #expect(error?.code == .resourceExhausted)
+      #expect(error?.message == "enough")
+    }
+  }
+
+  @Test func shutdownBeforeServing() async throws {
+    try await withSocketPath { path in
+      let transport = try LibGRPC.ServerTransport(unixSocketPath: path)
+      transport.beginGracefulShutdown()
+      try await transport.listen { _, _ in }
+      await #expect(throws: RPCError.self) { try await transport.listen { _, _ in } }
+    }
+  }
+
   @Test func serverStreamInOrder() async throws {
     try await withEcho { client, _, _ in
       let count = try await client.stream("ServerStream") {
