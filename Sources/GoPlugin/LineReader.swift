@@ -1,4 +1,3 @@
-internal import Dispatch
 internal import Foundation
 internal import Promises
 internal import Synchronization
@@ -12,38 +11,57 @@ final class LineReader: Sendable {
   private let descriptor: Int32
   private let onLine: @Sendable ([UInt8]) -> Void
   private let partialLine = Mutex<[UInt8]>([])
-  private let queue = DispatchQueue(label: "GoPlugin.LineReader")
-  // Dispatch's objects may be used from any thread.
-  private nonisolated(unsafe) let source: any DispatchSourceRead
+  /// A pipe that nobody writes to: its writing end is closed to end the reading.
+  private let wakeUp: (reader: Int32, writer: Int32)
+  private let isFinishing = Mutex(false)
 
   /// Fulfilled when no line will come any more.
   let ended = Promise<Void>()
 
   /// Takes over the descriptor, which must not block.
   ///
-  /// - Parameter onLine: Called for one line after the other, on a queue of the reader's own.
+  /// It is read by a thread of its own: a source of Dispatch would do, but on Linux libdispatch uses memory that it
+  /// has freed when the other end of a pipe is closed (Swift 6.3, `_dispatch_event_loop_drain`).
+  ///
+  /// - Parameter onLine: Called for one line after the other, on the reader's thread.
   init(descriptor: Int32, onLine: @escaping @Sendable ([UInt8]) -> Void) {
     self.descriptor = descriptor
     self.onLine = onLine
-    self.source = DispatchSource.makeReadSource(fileDescriptor: descriptor, queue: self.queue)
-    // The source keeps the reader alive until it is cancelled.
-    self.source.setEventHandler { if self.read() == .end { self.source.cancel() } }
-    self.source.setCancelHandler {
-      close(descriptor)
+    var ends: [Int32] = [-1, -1]
+    // Without a free descriptor, what others hold open is read to its end.
+    if pipe(&ends) == 0 { for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) } }
+    self.wakeUp = (ends[0], ends[1])
+    Thread.detachNewThread {
+      self.readAll()
+      close(self.descriptor)
+      if self.wakeUp.reader >= 0 { close(self.wakeUp.reader) }
       let rest = self.partialLine.withLock { Self.take(&$0) }
       if !rest.isEmpty { self.onLine(rest) }
+      self.finish()
       self.ended.fulfil(())
     }
-    self.source.activate()
   }
 
   /// Reads what is in the pipe now and ends, even if somebody still holds the pipe open for writing.
   func finish() {
-    self.queue.async {
-      // A pipe that others keep filling does not keep us.
-      for _ in 0..<64 { if self.source.isCancelled || self.read() != .some { break } }
-      self.source.cancel()
+    self.isFinishing.withLock { isFinishing in
+      if !isFinishing, self.wakeUp.writer >= 0 { close(self.wakeUp.writer) }
+      isFinishing = true
     }
+  }
+
+  private func readAll() {
+    while true {
+      var descriptors = [
+        pollfd(fd: self.descriptor, events: Int16(POLLIN), revents: 0),
+        pollfd(fd: self.wakeUp.reader, events: Int16(POLLIN), revents: 0),
+      ]
+      poll(&descriptors, 2, -1)
+      guard descriptors[1].revents == 0 else { break }
+      if self.read() == .end { return }
+    }
+    // A pipe that others keep filling does not keep us.
+    for _ in 0..<64 { if self.read() != .some { return } }
   }
 
   private enum Outcome { case some, noneNow, end }

@@ -113,7 +113,7 @@ public struct Journalctl: Sendable {
   }
 
   /// Waits until all that was logged so far is in the journal's files. Needs root.
-  public func sync() async throws {
+  public func sync(timeLimit: Duration = .seconds(2)) async throws {
     _ = try await tool.output("--sync", [], ["--sync"], timeLimit: timeLimit)
   }
 }

@@ -36,8 +36,9 @@ enum Linux {
     case delete, modify
   }
 
-  /// `EPOLLIN` and `EPOLLONESHOT` of `epoll_ctl(2)`.
+  /// `EPOLLIN`, `EPOLLOUT` and `EPOLLONESHOT` of `epoll_ctl(2)`.
   static let epollIn: UInt32 = 0x1
+  static let epollOut: UInt32 = 0x4
   static let epollOneShot: UInt32 = 1 << 30
 
   /// `epoll_ctl(2)`.

@@ -18,7 +18,7 @@ package final class ProcessEnd: Sendable {
   package init?(of processID: Int32, onEnd: @escaping @Sendable () -> Void) {
     let descriptor = Linux.pidfdOpen(processID)
     guard descriptor >= 0 else { return nil }
-    guard let monitor = ReadinessMonitor.shared, let id = monitor.add(descriptor, onReadable: onEnd) else {
+    guard let monitor = ReadinessMonitor.shared, let id = monitor.add(descriptor, onReady: onEnd) else {
       close(descriptor)
       return nil
     }

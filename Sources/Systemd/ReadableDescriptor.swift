@@ -43,7 +43,7 @@ final class ReadableDescriptor: Sendable {
   init?(_ descriptor: Int32) {
     let state = SharedState()
     guard let monitor = ReadinessMonitor.shared,
-      let id = monitor.add(descriptor, onReadable: { state.takeWaiter()?.resume() })
+      let id = monitor.add(descriptor, onReady: { state.takeWaiter()?.resume() })
     else {
       let error = errno
       Glibc.close(descriptor)

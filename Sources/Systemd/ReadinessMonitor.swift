@@ -2,11 +2,11 @@ import Foundation
 import Glibc
 import Synchronization
 
-/// Tells when descriptors are readable: one epoll descriptor and one thread for the whole process.
+/// Tells when descriptors are readable or writable: one epoll descriptor and one thread for the whole process.
 ///
 /// Dispatch sources would do the same, but on Linux libdispatch uses memory that it has freed when the other end of
 /// a pipe is closed (Swift 6.3, `_dispatch_event_loop_drain`, found by ThreadSanitizer), as happens with each command.
-final class ReadinessMonitor: Sendable {
+package final class ReadinessMonitor: Sendable {
   private struct State {
     var observers: [UInt64: @Sendable () -> Void] = [:]
     var lastID: UInt64 = 0
@@ -22,7 +22,7 @@ final class ReadinessMonitor: Sendable {
   }
 
   /// The process's monitor; `nil`, with `errno` set, if there is none yet and none can be made.
-  static var shared: ReadinessMonitor? {
+  package static var shared: ReadinessMonitor? {
     instance.withLock { instance in
       if let instance { return instance }
       let epoll = Linux.epollCreate()
@@ -38,12 +38,12 @@ final class ReadinessMonitor: Sendable {
 
   /// Begins to look after a descriptor.
   ///
-  /// - Parameter onReadable: is called on the monitor's thread, once for each ``arm(_:id:)``.
+  /// - Parameter onReady: is called on the monitor's thread, once for each ``arm(_:id:for:)``.
   /// - Returns: a number that stands for the descriptor; `nil`, with `errno` set, on failure.
-  func add(_ descriptor: Int32, onReadable: @escaping @Sendable () -> Void) -> UInt64? {
+  package func add(_ descriptor: Int32, onReady: @escaping @Sendable () -> Void) -> UInt64? {
     let id = state.withLock { state in
       state.lastID += 1
-      state.observers[state.lastID] = onReadable
+      state.observers[state.lastID] = onReady
       return state.lastID
     }
     if Linux.epollControl(epoll, .add, descriptor, events: Linux.epollOneShot, data: id) == 0 { return id }
@@ -53,14 +53,20 @@ final class ReadinessMonitor: Sendable {
     return nil
   }
 
-  /// Asks to be told when the descriptor is readable or at its end. Where it is already, that is at once.
-  func arm(_ descriptor: Int32, id: UInt64) {
+  /// What a descriptor is to be ready for.
+  package enum Readiness: Sendable {
+    case reading, writing
+  }
+
+  /// Asks to be told when the descriptor is readable, or writable, or at its end. Where it is already, that is at once.
+  package func arm(_ descriptor: Int32, id: UInt64, for readiness: Readiness = .reading) {
+    let event = readiness == .reading ? Linux.epollIn : Linux.epollOut
     // It was added, so there is nothing that this could lack.
-    _ = Linux.epollControl(epoll, .modify, descriptor, events: Linux.epollIn | Linux.epollOneShot, data: id)
+    _ = Linux.epollControl(epoll, .modify, descriptor, events: event | Linux.epollOneShot, data: id)
   }
 
   /// Ends looking after a descriptor, before it is closed.
-  func remove(_ descriptor: Int32, id: UInt64) {
+  package func remove(_ descriptor: Int32, id: UInt64) {
     _ = Linux.epollControl(epoll, .delete, descriptor)
     state.withLock { state in _ = state.observers.removeValue(forKey: id) }
   }

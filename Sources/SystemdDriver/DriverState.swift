@@ -18,8 +18,12 @@ struct DriverState: Codable, Sendable, Hashable {
   /// The largest state that is read, in bytes.
   private static let maximumSize = 16 << 10
 
-  init(unit: String, logs position: JournalPosition) {
+  /// The boot in which the task started, where it is known.
+  var bootID: String?
+
+  init(unit: String, logs position: JournalPosition, bootID: String? = nil) {
     self.unit = unit
+    self.bootID = bootID
     switch position {
     case .beginning: break
     case .after(let cursor): self.cursor = cursor.text

@@ -16,8 +16,11 @@ actor LogDelivery {
   private let cursorFile: CursorFile?
   private var position: JournalPosition
 
-  /// How long the last lines of a unit that has ended may take, journald and a slow collector included.
-  private static let drainTime: Duration = .seconds(5)
+  private var progress = 0
+
+  /// How long the last lines of a unit that has ended may take without any progress, journald and a slow collector
+  /// included.
+  private static let patience: Duration = .seconds(5)
   /// How long to wait before journalctl is started again after it failed.
   private static let retryInterval: Duration = .seconds(1)
 
@@ -74,7 +77,13 @@ actor LogDelivery {
   func finish() async {
     await withTaskGroup(of: Void.self) { group in
       group.addTask { await self.deliverRest() }
-      group.addTask { try? await Task.sleep(for: Self.drainTime) }
+      group.addTask {
+        var progress = -1
+        while await self.progress != progress {
+          progress = await self.progress
+          guard (try? await Task.sleep(for: Self.patience)) != nil else { return }
+        }
+      }
       await group.next()
       group.cancelAll()
     }
@@ -88,6 +97,11 @@ actor LogDelivery {
   private func deliverRest() async {
     do {
       try await self.journalctl.sync()
+    } catch {
+      self.logger.warning("journald did not say that it has all lines.", metadata: ["error": "\(error)"])
+    }
+    do {
+      try await self.flush()
       try await self.journalctl.read(self.unit, after: self.position) { @Sendable entries in
         try await self.deliver(entries)
       }
@@ -104,9 +118,17 @@ actor LogDelivery {
       lines += entry.message
       lines.append(UInt8(ascii: "\n"))
     }
-    try await self.standardOutput.write(lines)
     guard let cursor = entries.last?.cursor else { return }
+    // The pipe has them from now on, even if this is cancelled while the collector does not read.
     self.position = .after(cursor)
+    try await self.standardOutput.write(lines)
+    self.progress += 1
     self.cursorFile?.write(cursor)
+  }
+
+  /// Delivers the lines of a delivery that was cancelled.
+  private func flush() async throws {
+    try await self.standardOutput.flush()
+    if case .after(let cursor) = self.position { self.cursorFile?.write(cursor) }
   }
 }

@@ -1,6 +1,7 @@
-import Dispatch
 import Glibc
 import NomadPlugin
+import Promises
+import Systemd
 
 /// One of the two FIFOs of a task through which Nomad's log collector takes its lines.
 ///
@@ -10,6 +11,7 @@ actor LogPipe {
   private let path: String
   /// -1 for /dev/null and after ``close()``.
   private var descriptor: Int32
+  private var pending: ArraySlice<UInt8> = []
 
   /// Opens a FIFO that Nomad has made, or /dev/null.
   ///
@@ -41,13 +43,20 @@ actor LogPipe {
 
   /// Writes all of the bytes; waits while the collector does not take them.
   ///
-  /// - Throws: `CancellationError`, when a part may have been written; `DriverError` if the system refuses.
+  /// - Throws: `CancellationError`: ``flush()`` writes what is left then; `DriverError` if the system refuses.
   func write(_ bytes: [UInt8]) async throws {
-    var rest = bytes[...]
-    while !rest.isEmpty, self.descriptor >= 0 {
-      let count = rest.withUnsafeBytes { Glibc.write(self.descriptor, $0.baseAddress, $0.count) }
+    self.pending += bytes
+    try await self.flush()
+  }
+
+  /// Writes what a cancelled write has left.
+  ///
+  /// - Throws: as ``write(_:)``.
+  func flush() async throws {
+    while !self.pending.isEmpty, self.descriptor >= 0 {
+      let count = self.pending.withUnsafeBytes { Glibc.write(self.descriptor, $0.baseAddress, $0.count) }
       if count >= 0 {
-        rest = rest.dropFirst(count)
+        self.pending = self.pending.dropFirst(count)
       } else if errno == EAGAIN {
         try Task.checkCancellation()
         await self.waitForRoom()
@@ -56,6 +65,7 @@ actor LogPipe {
           "Cannot write the task's logs to '\(self.path)': \(String(cString: strerror(errno)))")
       }
     }
+    self.pending = []
   }
 
   /// Ends the logs: the collector sees the end of the file once it has read what is left.
@@ -65,24 +75,20 @@ actor LogPipe {
     self.descriptor = -1
   }
 
+  /// Waits until the FIFO has room again, or the task is cancelled.
   private func waitForRoom() async {
-    let source = DispatchSource.makeWriteSource(fileDescriptor: self.descriptor)
-    let canceller = Canceller(source: source)
-    source.setEventHandler { canceller.cancel() }
-    await withTaskCancellationHandler {
-      await withCheckedContinuation { (continuation: CheckedContinuation<Void, Never>) in
-        source.setCancelHandler { continuation.resume() }
-        source.activate()
-      }
-    } onCancel: {
-      canceller.cancel()
+    let hasRoom = Promise<Void>()
+    guard let monitor = ReadinessMonitor.shared,
+      let id = monitor.add(self.descriptor, onReady: { hasRoom.fulfil(()) })
+    else {
+      // Without a free descriptor there is nothing to be told by.
+      try? await Task.sleep(for: Self.retryInterval)
+      return
     }
+    monitor.arm(self.descriptor, id: id, for: .writing)
+    _ = try? await hasRoom.value
+    monitor.remove(self.descriptor, id: id)
   }
 
-  private struct Canceller: @unchecked Sendable {
-    // A dispatch source may be cancelled from any thread, and any number of times.
-    let source: any DispatchSourceWrite
-
-    func cancel() { self.source.cancel() }
-  }
+  private static let retryInterval: Duration = .milliseconds(100)
 }

@@ -163,23 +163,31 @@ public final class SystemdDriver: TaskDriver {
     let task = try UnitTask(
       config, unit: unit, from: position, host: engine.host, watcher: engine.watcher, events: self.events,
       logger: self.logger)
-    try await self.register(task)
+    guard try self.register(task) else {
+      throw DriverError.unrecoverable("The task \(config.id) has been started already.")
+    }
     self.workContinuation.yield { await task.run() }
     do {
       try await task.waitForStart()
       await task.report(wasActive ? .adopted(unit: unit.name) : .started(unit: unit.name))
-      let state = DriverState(unit: unit.name, logs: position)
+      let state = DriverState(unit: unit.name, logs: position, bootID: engine.host.bootID)
       return TaskHandle(config: config, state: .running, driverState: try state.encoded)
     } catch {
       await self.remove(task)
+      if error is CancellationError, !wasActive {
+        // The start job goes on without systemctl, and nobody would own the unit.
+        self.workContinuation.yield {
+          try? await engine.host.systemctl.stop(unit, timeLimit: .seconds(90))
+        }
+      }
       throw error
     }
   }
 
   /// Takes up the unit of a task that an earlier process of the plugin started, whether it still runs or not.
   ///
-  /// - Throws: `DriverError`: unrecoverable if the handle is not one of this driver's, recoverable if systemd does not
-  ///   answer.
+  /// - Throws: `DriverError`: unrecoverable if the handle is not one of this driver's, recoverable if the machine
+  ///   was restarted since.
   public func recoverTask(_ handle: TaskHandle) async throws {
     let id = handle.config.id
     if self.state.withLock({ $0.tasks[id] }) != nil { return }
@@ -191,15 +199,32 @@ public final class SystemdDriver: TaskDriver {
     } catch {
       throw DriverError.unrecoverable("The task's handle names no unit: \(error)")
     }
-    // Nomad would start the task anew if this failed: it must not fail for want of an answer from systemd.
-    let status = try await self.look(at: unit, engine.host)
-    let task = try UnitTask(
-      handle.config, unit: unit, from: state.logs, lifecycle: .recovered,
-      host: engine.host, watcher: engine.watcher, events: self.events, logger: self.logger)
-    try await self.register(task)
-    await task.observe(status)
+    if let boot = state.bootID, let now = engine.host.bootID, boot != now {
+      throw DriverError.recoverable(
+        "The machine was restarted since the task started: how \(unit) ended is not known.")
+    }
+    // Nomad would start the task anew if this failed: what systemd does not answer now, it answers the watcher.
+    func makeTask(_ config: TaskConfig) throws -> UnitTask {
+      try UnitTask(
+        config, unit: unit, from: state.logs, lifecycle: .recovered, host: engine.host,
+        watcher: engine.watcher,
+        events: self.events, logger: self.logger)
+    }
+    var withoutLogs: TaskEventText?
+    let task: UnitTask
+    do {
+      task = try makeTask(handle.config)
+    } catch {
+      var config = handle.config
+      config.stdoutPath = "/dev/null"
+      config.stderrPath = "/dev/null"
+      task = try makeTask(config)
+      withoutLogs = .logsUnavailable(unit: unit.name, reason: "\(error)")
+    }
+    guard try self.register(task) else { return }
     self.workContinuation.yield { await task.run() }
     await task.report(.recovered(unit: unit.name))
+    if let withoutLogs { await task.report(withoutLogs) }
   }
 
   /// Where the journal is now.
@@ -246,21 +271,19 @@ public final class SystemdDriver: TaskDriver {
     throw DriverError.unrecoverable("Cannot start the unit \(unit): \(problem)\(reason)")
   }
 
-  /// Adds a task, unless its identifier or its unit is another one's.
-  private func register(_ task: UnitTask) async throws {
-    for other in self.state.withLock({ Array($0.tasks.values) }) where other.unit == task.unit {
-      guard other.config.id != task.config.id, await other.isRunning else { continue }
-      throw DriverError.recoverable(
-        "The unit \(task.unit) is the task '\(other.config.name)' of the allocation \(other.config.allocationID) "
-          + "already. It can be started here when that one has ended.")
-    }
-    let isNew = self.state.withLock { state in
+  /// Adds a task; false if one of its identifier is there already.
+  ///
+  /// - Throws: `DriverError` (recoverable) if its unit is another task's.
+  private func register(_ task: UnitTask) throws -> Bool {
+    try self.state.withLock { state in
       guard state.tasks[task.config.id] == nil else { return false }
+      if let other = state.tasks.values.first(where: { $0.unit == task.unit && $0.isRunning }) {
+        throw DriverError.recoverable(
+          "The unit \(task.unit) is the task '\(other.config.name)' of the allocation "
+            + "\(other.config.allocationID) already. It can be started here when that one has ended.")
+      }
       state.tasks[task.config.id] = task
       return true
-    }
-    guard isNew else {
-      throw DriverError.unrecoverable("The task \(task.config.id) has been started already.")
     }
   }
 
@@ -289,7 +312,7 @@ public final class SystemdDriver: TaskDriver {
   /// Forgets the task. With `force` a unit that has not ended is killed.
   public func destroyTask(_ id: String, force: Bool) async throws {
     let task = try self.task(id)
-    if await task.isRunning {
+    if task.isRunning {
       guard force else {
         throw DriverError.unrecoverable(
           "The unit \(task.unit) of the task is still running. Stop it first, or use force.")
@@ -314,7 +337,7 @@ public final class SystemdDriver: TaskDriver {
     let task = try self.task(id)
     let engine = try self.engine()
     var statistics = UnitStatistics(topology: engine.topology)
-    while await task.isRunning {
+    while task.isRunning {
       do {
         let status = try await engine.host.systemctl.show(task.unit)
         try await report(statistics.sample(status, at: Date()))

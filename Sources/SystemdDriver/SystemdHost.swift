@@ -1,3 +1,4 @@
+import Foundation
 import Logging
 import Systemd
 
@@ -7,11 +8,18 @@ struct SystemdHost: Sendable {
   let journalctl: Journalctl
   /// Whether it may be another system's, with a clock of its own.
   let isRemote: Bool
+  /// Of the boot that this is (random(4)); nil where it is not known.
+  let bootID: String?
 
   init(_ configuration: DriverConfiguration, runner: any CommandRunner, logger: Logger) {
     // Behind a prefix the other system looks the names up.
     func path(_ name: String) -> String { configuration.commandPrefix.isEmpty ? Executable.find(name) : name }
     self.isRemote = !configuration.commandPrefix.isEmpty
+    self.bootID =
+      self.isRemote
+      ? nil
+      : (try? String(contentsOfFile: "/proc/sys/kernel/random/boot_id", encoding: .utf8))?
+        .trimmingCharacters(in: .whitespacesAndNewlines)
     self.systemctl = Systemctl(
       runner: runner, path: configuration.systemctlPath ?? path("systemctl"),
       commandPrefix: configuration.commandPrefix)

@@ -38,7 +38,8 @@ struct UnitLifecycle: Sendable, Hashable {
     case .starting:
       // Inactive or failed now is what the unit was before the start.
       self.status = status
-      guard status.activeState == .active || status.mainProcessID != nil else { return [] }
+      let programRuns = status.activeState == .activating && status.mainProcessID != nil
+      guard status.activeState == .active || programRuns else { return [] }
       return self.run(status)
     case .running:
       return self.run(status)
@@ -68,7 +69,8 @@ struct UnitLifecycle: Sendable, Hashable {
       }
       self.invocationID = invocationID
     }
-    if let result = ExitResult(status) {
+    // With a job the unit is on its way to somewhere else: a restart goes through inactive.
+    if status.jobID == nil, let result = ExitResult(status) {
       self.phase = .ended(result)
       effects.append(.ended(result))
     }

@@ -16,6 +16,7 @@ actor UnitTask {
   private let wasRecovered: Bool
   private var lifecycle: UnitLifecycle
   private var endedAt: Date?
+  private var startEndedAt: ContinuousClock.Instant?
   /// Of the unit's main process, where it is one of this host.
   private var mainProcess: ProcessEnd?
   private nonisolated let mainProcessEnds: AsyncStream<Int32>
@@ -24,6 +25,8 @@ actor UnitTask {
 
   /// How long the lines of a unit that takes its time to start wait.
   private static let followDelay: Duration = .milliseconds(200)
+  /// How long the end of a unit that is killed may take.
+  private static let killLimit: Duration = .seconds(30)
   /// How long a look at a unit that has just been started is waited for.
   private static let lookLimit: Duration = .seconds(5)
 
@@ -34,7 +37,7 @@ actor UnitTask {
   /// Fulfilled when the unit has ended.
   private nonisolated let ended = Promise<ExitResult>()
   /// Fulfilled when the unit has ended and its lines are delivered.
-  private nonisolated let exit = Promise<ExitResult>()
+  private nonisolated let exit = Promise<Result<ExitResult, any Error>>()
   /// Fulfilled when the task is to be forgotten.
   private nonisolated let dismissed = Promise<Void>()
   /// Fulfilled when nothing of the task runs any more.
@@ -67,9 +70,10 @@ actor UnitTask {
 
   /// Does all that the task needs, until it is dismissed or cancelled.
   func run() async {
-    self.watcher.watch(self.unit) { [weak self] in await self?.observe($0) }
+    let watch = self.watcher.watch(self.unit) { [weak self] in await self?.observe($0, askedAt: $1) }
+    if self.wasRecovered { self.watcher.hint(self.unit) }
     defer {
-      self.watcher.unwatch(self.unit)
+      self.watcher.unwatch(self.unit, watch)
       self.finished.fulfil(())
     }
     await withDiscardingTaskGroup { group in
@@ -85,9 +89,12 @@ actor UnitTask {
     }
     if let result = self.ended.current {
       await self.logs.finish()
-      self.exit.fulfil(result)
+      self.exit.fulfil(.success(result))
     }
-    _ = try? await self.dismissed.value
+    if (try? await self.dismissed.value) != nil {
+      // Whoever waits for an end that was not seen waits no longer.
+      self.exit.fulfil(.failure(DriverError.taskNotFound))
+    }
   }
 
   /// Waits until the unit has ended, or the task is dismissed.
@@ -115,25 +122,33 @@ actor UnitTask {
         defer { group.cancelAll() }
         try await self.host.systemctl.start(self.unit)
       }
+      self.startEndedAt = .now
       self.apply(self.lifecycle.startSucceeded())
       self.watcher.hint(self.unit)
     } catch is CancellationError {
       self.started.fulfil(.failure(CancellationError()))
     } catch {
-      if case .starting = self.lifecycle.phase {
-        self.started.fulfil(.failure(await self.explain(error)))
-      } else {
-        // Answered already: what became of the unit is what Nomad is to hear.
-        self.watcher.hint(self.unit)
-      }
+      await self.startFailed(error)
     }
   }
 
-  /// Why a unit did not start, with what systemd knows about it.
-  private func explain(_ error: any Error) async -> DriverError {
-    let result = (try? await self.host.systemctl.show(self.unit)).flatMap { ExitResult($0)?.message }
-    let text = "\(error)" + (result.map { " (\($0))" } ?? "")
-    return (error as? SystemdError)?.isTemporary == true ? .recoverable(text) : .unrecoverable(text)
+  private func startFailed(_ error: any Error) async {
+    let status = try? await self.host.systemctl.show(self.unit)
+    if case .starting = self.lifecycle.phase {
+      if let status, ExitResult(status) == nil {
+        // systemd goes on by itself (Restart=): the unit is the task's, and is stopped with it.
+        self.apply(self.lifecycle.startSucceeded())
+      } else {
+        let result = status.flatMap { ExitResult($0)?.message }
+        let text = "\(error)" + (result.map { " (\($0))" } ?? "")
+        let isTemporary = (error as? SystemdError)?.isTemporary == true
+        self.started.fulfil(
+          .failure(isTemporary ? DriverError.recoverable(text) : DriverError.unrecoverable(text)))
+        return
+      }
+    }
+    // Answered already: what became of the unit is what Nomad is to hear.
+    self.watcher.hint(self.unit)
   }
 
   /// Waits until the start can be answered.
@@ -143,7 +158,9 @@ actor UnitTask {
 
   // MARK: State
 
-  func observe(_ status: UnitStatus) {
+  func observe(_ status: UnitStatus, askedAt: ContinuousClock.Instant) {
+    // An answer from before the end of the start job can be about the run before.
+    if let startEndedAt = self.startEndedAt, askedAt < startEndedAt { return }
     self.apply(self.lifecycle.observe(status))
     if self.lifecycle.phase != .starting { self.seen.fulfil(()) }
     guard !self.host.isRemote, status.mainProcessID != self.mainProcess?.processID else { return }
@@ -193,10 +210,10 @@ actor UnitTask {
   }
 
   /// Whether the unit has not ended, as far as is known.
-  var isRunning: Bool { self.ended.current == nil }
+  nonisolated var isRunning: Bool { self.ended.current == nil }
 
   /// Waits until the unit has ended and its lines are delivered.
-  nonisolated func waitForExit() async throws -> ExitResult { try await self.exit.value }
+  nonisolated func waitForExit() async throws -> ExitResult { try await self.exit.value.get() }
 
   func inspect() async -> TaskStatus {
     _ = try? await self.seen.value(within: Self.lookLimit)
@@ -228,18 +245,28 @@ actor UnitTask {
     self.report(.stopping(unit: self.unit.name))
     let deadline = ContinuousClock.now + timeout
     if let signal, !signal.isEmpty {
-      try await self.host.systemctl.kill(self.unit, signal: signal, whom: .main)
-      _ = await self.hasEnded(by: deadline)
+      do {
+        try await self.host.systemctl.kill(self.unit, signal: signal, whom: .main)
+        _ = await self.hasEnded(by: deadline)
+      } catch let error as SystemdError {
+        // There may be no main process; the stop comes in any case.
+        self.logger.warning("The job's kill_signal was not sent.", metadata: ["error": "\(error)"])
+      }
     }
     try await withThrowingTaskGroup(of: Void.self) { group in
       group.addTask {
         guard (try? await Task.sleep(until: deadline)) != nil else { return }
         await self.report(.killing(unit: self.unit.name))
-        try? await self.host.systemctl.kill(self.unit, signal: "SIGKILL", whom: .all)
+        // Again and again: commands of the unit that are run when it stops begin only then.
+        while !Task.isCancelled {
+          try? await self.host.systemctl.kill(self.unit, signal: "SIGKILL", whom: .all)
+          try? await Task.sleep(for: .seconds(1))
+        }
       }
       defer { group.cancelAll() }
       // Stopping also keeps systemd from starting the unit again (Restart=), so it is done in any case.
-      try await self.host.systemctl.stop(self.unit)
+      try await self.host.systemctl.stop(
+        self.unit, timeLimit: max(.zero, ContinuousClock.now.duration(to: deadline)) + Self.killLimit)
     }
     self.watcher.hint(self.unit)
     // The stop has succeeded; the watcher sees it at once, or when systemd answers again.
@@ -261,7 +288,8 @@ actor UnitTask {
   /// Ends all that runs for the task and closes its logs; the unit stays as it is.
   nonisolated func dismiss() async {
     self.dismissed.fulfil(())
-    _ = try? await self.finished.value
+    // Unstructured, since it is to be awaited in a cancelled task as well.
+    await Task { _ = try? await self.finished.value }.value
     self.logs.forget()
   }
 }

@@ -5,9 +5,14 @@ import Systemd
 /// Looks at the units of all tasks: one cheap command a tick, and a full look only at units that have changed or
 /// that something hints at.
 final class UnitWatcher: Sendable {
-  typealias Handler = @Sendable (UnitStatus) async -> Void
+  /// Takes what systemd says about a unit, and when it was asked.
+  typealias Handler = @Sendable (UnitStatus, ContinuousClock.Instant) async -> Void
+
+  /// Stands for one call of ``watch(_:_:)``: a unit can be one task's after another's.
+  final class Watch: Sendable {}
 
   private struct Watched {
+    let watch: Watch
     let handler: Handler
     var listing: UnitListing?
     var isHinted = false
@@ -34,13 +39,17 @@ final class UnitWatcher: Sendable {
   }
 
   /// Has the handler called with what systemd says about a unit, whenever that may have changed.
-  func watch(_ unit: UnitName, _ handler: @escaping Handler) {
-    self.state.withLock { $0.units[unit] = Watched(handler: handler) }
+  func watch(_ unit: UnitName, _ handler: @escaping Handler) -> Watch {
+    let watch = Watch()
+    self.state.withLock { $0.units[unit] = Watched(watch: watch, handler: handler) }
+    return watch
   }
 
-  /// Forgets a unit.
-  func unwatch(_ unit: UnitName) {
-    self.state.withLock { _ = $0.units.removeValue(forKey: unit) }
+  /// Forgets a unit, unless it is watched for somebody else by now.
+  func unwatch(_ unit: UnitName, _ watch: Watch) {
+    self.state.withLock { state in
+      if state.units[unit]?.watch === watch { state.units[unit] = nil }
+    }
   }
 
   /// Has the unit looked at now: something says that it may have changed.
@@ -88,7 +97,8 @@ final class UnitWatcher: Sendable {
         for unit in units where state.units[unit] != nil {
           // An inactive unit that systemd has unloaded is not listed.
           let listing = listings[unit]
-          if listing == nil || state.units[unit]?.listing != listing { state.units[unit]?.isHinted = true }
+          let isDown = listing.map { $0.activeState == .inactive || $0.activeState == .failed } ?? true
+          if isDown || state.units[unit]?.listing != listing { state.units[unit]?.isHinted = true }
           state.units[unit]?.listing = listing
         }
       }
@@ -99,11 +109,12 @@ final class UnitWatcher: Sendable {
       return hinted
     }
     guard !hinted.isEmpty else { return }
+    let askedAt = ContinuousClock.now
     do {
       for (unit, answer) in try await self.systemctl.show(Array(hinted.keys)) {
         switch answer {
         case .success(let status):
-          await hinted[unit]?.handler(status)
+          await hinted[unit]?.handler(status, askedAt)
         case .failure(let error):
           self.logger.warning(
             "The unit cannot be looked at.", metadata: ["unit": "\(unit)", "error": "\(error)"])

@@ -40,10 +40,23 @@ import Testing
       let path = "\(folder)/fifo"
       #expect(mkfifo(path, 0o600) == 0)
       let pipe = try LogPipe(path: path)
-      let writing = Task { try await pipe.write([UInt8](repeating: 1, count: 1 << 20)) }
+      let bytes = (0..<1_000_000).map { UInt8(truncatingIfNeeded: $0 &* 7) }
+      let writing = Task { try await pipe.write(bytes) }
       writing.cancel()
       await #expect(throws: CancellationError.self) { try await writing.value }
-      await pipe.close()
+      // What was not written is written later, and what was is not repeated.
+      let rest = Task {
+        try await pipe.flush()
+        await pipe.close()
+      }
+      let read = await withCheckedContinuation { continuation in
+        Thread.detachNewThread {
+          let handle = FileHandle(forReadingAtPath: path)
+          continuation.resume(returning: handle?.readDataToEndOfFile() ?? Data())
+        }
+      }
+      try await rest.value
+      #expect([UInt8](read) == bytes)
       // Closed: nothing is written, and nothing waits.
       try await pipe.write([1])
     }

@@ -34,6 +34,18 @@ import Testing
     #expect(try lifecycle.observe(status("inactive")) == [.ended(ExitResult(exitCode: 0))])
   }
 
+  @Test func anEarlierRunThatIsStillStoppingDoesNotCount() throws {
+    var lifecycle = UnitLifecycle()
+    #expect(try lifecycle.observe(status("deactivating", ["MainPID": "42"])) == [])
+  }
+
+  @Test func aRestartGoesThroughInactive() throws {
+    var lifecycle = UnitLifecycle.recovered
+    #expect(try lifecycle.observe(status("inactive", ["Job": "77"])) == [])
+    #expect(lifecycle.phase == .running)
+    #expect(try lifecycle.observe(status("inactive")) == [.ended(ExitResult(exitCode: 0))])
+  }
+
   @Test func theEndIsToldOnceAndStays() throws {
     var lifecycle = UnitLifecycle.recovered
     let failed = try status("failed", ["Result": "exit-code", "ExecMainCode": "1", "ExecMainStatus": "3"])
