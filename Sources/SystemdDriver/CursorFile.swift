@@ -7,7 +7,8 @@ import Systemd
 ///
 /// The folder is one that the task may be able to write to: what is read is validated, and no link is followed.
 final class CursorFile: Sendable {
-  private let path: String
+  private let folder: AllocationFolder
+  private let name: String
   private let descriptor: Int32
 
   /// The size of the file, in bytes: a cursor and line feeds, always written at once.
@@ -15,19 +16,19 @@ final class CursorFile: Sendable {
 
   /// Opens or makes the file for a task's logs.
   ///
-  /// - Throws: `DriverError` (recoverable) with the system's reason.
+  /// - Throws: `DriverError` with the system's reason.
   init(for task: TaskConfig) throws {
-    let folder = URL(fileURLWithPath: task.stdoutPath).deletingLastPathComponent().path
+    self.folder = try AllocationFolder(of: task.stdoutPath, for: task)
     // A task's name may have any character but not be a path.
-    let name = task.name.replacingOccurrences(of: "/", with: "_")
-    self.path = "\(folder)/.\(name).journal-cursor"
-    self.descriptor = open(self.path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0o600)
+    self.name = ".\(task.name.replacingOccurrences(of: "/", with: "_")).journal-cursor"
+    self.descriptor = self.folder.open(self.name, O_RDWR | O_CREAT)
     var status = stat()
     guard self.descriptor >= 0, fstat(self.descriptor, &status) == 0 else {
-      throw DriverError.recoverable("Cannot open '\(self.path)': \(String(cString: strerror(errno)))")
+      throw DriverError.recoverable("Cannot open '\(self.name)': \(String(cString: strerror(errno)))")
     }
-    guard status.st_mode & S_IFMT == S_IFREG, status.st_nlink == 1 else {
-      throw DriverError.recoverable("Cannot use '\(self.path)': it is not a regular file of its own.")
+    guard status.st_mode & S_IFMT == S_IFREG, status.st_nlink == 1, status.st_uid == geteuid() else {
+      throw DriverError.recoverable(
+        "Cannot use '\(self.name)': it is not a regular file of the plugin's own.")
     }
   }
 
@@ -51,5 +52,5 @@ final class CursorFile: Sendable {
   }
 
   /// Removes the file.
-  func remove() { unlink(self.path) }
+  func remove() { self.folder.remove(self.name) }
 }

@@ -47,9 +47,9 @@ actor LogDelivery {
     }
     self.cursorFile = cursorFile
     self.position = (resumes ? cursorFile?.read() : nil).map { .after($0) } ?? position
-    self.standardOutput = try LogPipe(path: task.stdoutPath)
+    self.standardOutput = try LogPipe(path: task.stdoutPath, for: task)
     // Nothing tells the two streams of a unit apart; the collector waits for a writer of this one all the same.
-    self.standardError = try LogPipe(path: task.stderrPath)
+    self.standardError = try LogPipe(path: task.stderrPath, for: task)
   }
 
   /// Delivers lines as they come, until the task is cancelled.

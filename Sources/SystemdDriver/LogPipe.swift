@@ -1,3 +1,4 @@
+import Foundation
 import Glibc
 import NomadPlugin
 import Promises
@@ -17,13 +18,14 @@ actor LogPipe {
   ///
   /// - Throws: `DriverError` (unrecoverable) if it is neither: the task may write in its folder, and what the
   ///   plugin writes as root must not go where a link leads.
-  init(path: String) throws {
+  init(path: String, for task: TaskConfig) throws {
     self.path = path
     guard path != "/dev/null" else {
       self.descriptor = -1
       return
     }
-    let descriptor = open(path, O_RDWR | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY)
+    let folder = try AllocationFolder(of: path, for: task)
+    let descriptor = folder.open((path as NSString).lastPathComponent, O_RDWR)
     guard descriptor >= 0 else {
       let reason = errno == ELOOP ? "it is a symbolic link" : String(cString: strerror(errno))
       throw DriverError.unrecoverable(

@@ -1,7 +1,7 @@
 import Dispatch
 import Glibc
 
-/// Ctrl-C and SIGTERM as a sequence, from the making of this object until ``cancel()``.
+/// Ctrl-C, SIGTERM and SIGHUP as a sequence, from the making of this object until ``cancel()``.
 struct InterruptSignals: Sendable {
   let stream: AsyncStream<Int32>
   private let continuation: AsyncStream<Int32>.Continuation
@@ -16,7 +16,7 @@ struct InterruptSignals: Sendable {
     let (stream, continuation) = AsyncStream.makeStream(of: Int32.self)
     self.stream = stream
     self.continuation = continuation
-    self.sources = [SIGINT, SIGTERM].map { number in
+    self.sources = [SIGINT, SIGTERM, SIGHUP].map { number in
       // Otherwise the signal would end the process as well.
       signal(number, SIG_IGN)
       let source = DispatchSource.makeSignalSource(signal: number)

@@ -1,5 +1,6 @@
 import Dispatch
 import Foundation
+import Glibc
 
 /// A private folder with the two FIFOs that Nomad's log collector has for a task.
 struct LogFolder {
@@ -22,12 +23,20 @@ struct LogFolder {
 
   func remove() { try? FileManager.default.removeItem(atPath: self.path) }
 
-  /// Copies what comes through a FIFO that has a writer, until its last writer closes it.
-  func copyLines(from fifo: String, to output: Int32) async {
+  /// Opens a FIFO for reading, whether it has a writer or not.
+  ///
+  /// - Throws: `POSIXError`.
+  func open(_ fifo: String) throws -> Int32 {
+    let descriptor = Glibc.open(fifo, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+    guard descriptor >= 0 else { throw POSIXError(POSIXErrorCode(rawValue: errno) ?? .EIO) }
+    return descriptor
+  }
+
+  /// Copies what comes through a FIFO that has had a writer, until its last writer closes it, and closes it.
+  func copyLines(from input: Int32, to output: Int32) async {
     await withCheckedContinuation { (continuation: CheckedContinuation<Void, Never>) in
       // A thread of its own: reading and writing may block.
       DispatchQueue(label: "logs \(output)").async {
-        let input = open(fifo, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         defer {
           close(input)
           continuation.resume()
@@ -40,7 +49,8 @@ struct LogFolder {
           var rest = buffer[..<count]
           while !rest.isEmpty {
             let written = rest.withUnsafeBytes { write(output, $0.baseAddress, $0.count) }
-            guard written > 0 else { return }
+            // Nobody reads any more: the unit goes on all the same.
+            if written <= 0 { break }
             rest = rest.dropFirst(written)
           }
         }

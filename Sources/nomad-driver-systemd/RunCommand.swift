@@ -38,13 +38,17 @@ struct RunCommand: AsyncParsableCommand {
   }
 
   func run() async throws {
+    // A reader of the output that goes away, as in `run UNIT | head`, must not leave the unit and the plugin behind.
+    signal(SIGPIPE, SIG_IGN)
+    let signals = InterruptSignals()
+    defer { signals.cancel() }
     let host = PluginHost(
       path: "/proc/\(ProcessInfo.processInfo.processIdentifier)/exe", magicCookie: magicCookie,
       protocolVersions: [nomadProtocolVersion])
     let result: ExitResult
     do {
       result = try await host.withPlugin(onOutput: self.printLog) { plugin in
-        try await self.runTask(NomadPluginClient(plugin.client))
+        try await self.runTask(NomadPluginClient(plugin.client), signals)
       }
     } catch {
       printError("nomad-driver-systemd: \(error)")
@@ -67,7 +71,9 @@ struct RunCommand: AsyncParsableCommand {
     }
   }
 
-  private func runTask(_ nomad: NomadPluginClient<some ClientTransport>) async throws -> ExitResult {
+  private func runTask(
+    _ nomad: NomadPluginClient<some ClientTransport>, _ signals: InterruptSignals
+  ) async throws -> ExitResult {
     let options: MessagePackValue = ["command_prefix": .array(self.commandPrefix.map { .string($0) })]
     try await nomad.configure(
       PluginConfiguration(
@@ -82,23 +88,38 @@ struct RunCommand: AsyncParsableCommand {
     task.stdoutPath = folder.standardOutput
     task.stderrPath = folder.standardError
     task.driverConfig = try MessagePackEncoder().encode(["unit": .string(self.unit)])
-    let signals = InterruptSignals()
-    defer { signals.cancel() }
     let config = task
     return try await withThrowingTaskGroup(of: Void.self) { group in
       group.addTask { try? await nomad.taskEvents { printError("==> \($0.message)") } }
       defer { group.cancelAll() }
-      _ = try await nomad.startTask(config)
       group.addTask {
         var timeout = Duration.seconds(self.killTimeout)
-        for await _ in signals.stream {
-          let now = timeout
-          Task { try? await nomad.stopTask(config.id, timeout: now) }
-          timeout = .zero
+        await withDiscardingTaskGroup { stops in
+          for await _ in signals.stream {
+            let now = timeout
+            stops.addTask {
+              do {
+                try await nomad.stopTask(config.id, timeout: now)
+              } catch {
+                if !Task.isCancelled { printError("==> The unit cannot be stopped: \(error)") }
+              }
+            }
+            timeout = .zero
+          }
         }
       }
-      async let standardOutput: Void = folder.copyLines(from: folder.standardOutput, to: STDOUT_FILENO)
-      async let standardError: Void = folder.copyLines(from: folder.standardError, to: STDERR_FILENO)
+      // Opened before there is a writer, so that nothing of what it writes can be missed.
+      let output = try folder.open(folder.standardOutput)
+      let error = try folder.open(folder.standardError)
+      do {
+        _ = try await nomad.startTask(config)
+      } catch let startError {
+        close(output)
+        close(error)
+        throw startError
+      }
+      async let standardOutput: Void = folder.copyLines(from: output, to: STDOUT_FILENO)
+      async let standardError: Void = folder.copyLines(from: error, to: STDERR_FILENO)
       let result = try await nomad.waitTask(config.id)
       // The plugin has ended the logs: these end with the last line.
       _ = await (standardOutput, standardError)

@@ -18,7 +18,7 @@ import Testing
     try await self.withFolder { folder in
       let path = "\(folder)/fifo"
       #expect(mkfifo(path, 0o600) == 0)
-      let pipe = try LogPipe(path: path)
+      let pipe = try LogPipe(path: path, for: TaskConfig(id: "x"))
       let bytes = (0..<1_000_000).map { UInt8(truncatingIfNeeded: $0 &* 7) }
       let writing = Task {
         try await pipe.write(bytes)
@@ -39,7 +39,7 @@ import Testing
     try await self.withFolder { folder in
       let path = "\(folder)/fifo"
       #expect(mkfifo(path, 0o600) == 0)
-      let pipe = try LogPipe(path: path)
+      let pipe = try LogPipe(path: path, for: TaskConfig(id: "x"))
       let bytes = (0..<1_000_000).map { UInt8(truncatingIfNeeded: $0 &* 7) }
       let writing = Task { try await pipe.write(bytes) }
       writing.cancel()
@@ -71,9 +71,9 @@ import Testing
       let link = "\(folder)/link"
       try FileManager.default.createSymbolicLink(atPath: link, withDestinationPath: fifo)
       for path in [file, link, folder, "\(folder)/none", "/dev/zero", ""] {
-        #expect(throws: DriverError.self) { try LogPipe(path: path) }
+        #expect(throws: DriverError.self) { try LogPipe(path: path, for: TaskConfig(id: "x")) }
       }
-      _ = try LogPipe(path: "/dev/null")
+      _ = try LogPipe(path: "/dev/null", for: TaskConfig(id: "x"))
     }
   }
 
@@ -96,6 +96,28 @@ import Testing
       #expect(try CursorFile(for: task).read() == nil)
       try CursorFile(for: task).remove()
       #expect(try FileManager.default.contentsOfDirectory(atPath: folder) == [])
+    }
+  }
+
+  @Test func aLinkOnTheWayIsNotFollowed() async throws {
+    try await self.withFolder { folder in
+      var task = TaskConfig(id: "x")
+      task.name = "web"
+      task.allocationDirectory = "\(folder)/alloc"
+      task.stdoutPath = "\(folder)/alloc/alloc/logs/.web.stdout.fifo"
+      let sealed = task
+      let logs = "\(folder)/alloc/alloc/logs"
+      try FileManager.default.createDirectory(atPath: logs, withIntermediateDirectories: true)
+      #expect(mkfifo(task.stdoutPath, 0o600) == 0)
+      _ = try LogPipe(path: task.stdoutPath, for: task)
+      try CursorFile(for: task).remove()
+      // The task replaces its folder by a link to another one with the same names.
+      let other = "\(folder)/other"
+      try FileManager.default.moveItem(atPath: logs, toPath: other)
+      try FileManager.default.createSymbolicLink(atPath: logs, withDestinationPath: other)
+      #expect(throws: DriverError.self) { try LogPipe(path: sealed.stdoutPath, for: sealed) }
+      #expect(throws: DriverError.self) { try CursorFile(for: sealed) }
+      #expect(try FileManager.default.contentsOfDirectory(atPath: other) == [".web.stdout.fifo"])
     }
   }
 

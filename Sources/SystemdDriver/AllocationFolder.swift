@@ -1,0 +1,48 @@
+import Foundation
+import Glibc
+import NomadPlugin
+
+/// A folder in a task's allocation, in which the task may be able to write: it is reached from the allocation's own
+/// folder, which is Nomad's, without following a link on the way.
+final class AllocationFolder: Sendable {
+  private let descriptor: Int32
+
+  /// Opens the folder that a file of the task is in. A file elsewhere than in the allocation is taken as it is.
+  ///
+  /// - Throws: `DriverError` (unrecoverable) with the system's reason.
+  init(of file: String, for task: TaskConfig) throws {
+    let folder = file.split(separator: "/").dropLast()
+    let base = task.allocationDirectory.split(separator: "/")
+    let isInside = !base.isEmpty && folder.starts(with: base)
+    let path = "/" + folder.joined(separator: "/")
+    var descriptor = Glibc.open(
+      isInside ? task.allocationDirectory : path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    if isInside {
+      for component in folder.dropFirst(base.count) where descriptor >= 0 {
+        let flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC
+        let next = component == ".." ? -1 : openat(descriptor, String(component), flags)
+        let reason = errno
+        close(descriptor)
+        errno = reason
+        descriptor = next
+      }
+    }
+    guard descriptor >= 0 else {
+      let reason =
+        errno == ENOTDIR || errno == ELOOP
+        ? "a link, or no folder, is on the way" : String(cString: strerror(errno))
+      throw DriverError.unrecoverable("Cannot enter '\(path)' to deliver the task's logs: \(reason).")
+    }
+    self.descriptor = descriptor
+  }
+
+  deinit { close(self.descriptor) }
+
+  /// Opens a file of the folder; a link is not followed. On failure -1, with `errno` set.
+  func open(_ name: String, _ flags: Int32) -> Int32 {
+    openat(self.descriptor, name, flags | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0o600)
+  }
+
+  /// Removes a file of the folder.
+  func remove(_ name: String) { unlinkat(self.descriptor, name, 0) }
+}
