@@ -54,10 +54,12 @@ let package = Package(
       name: "GoPluginTests",
       dependencies: ["GoPlugin", "LibGRPCTransport", "Promises", grpcCore, swiftProtobuf, logging],
       swiftSettings: strict),
+    .testTarget(name: "PromisesTests", dependencies: ["Promises"], swiftSettings: strict),
     .testTarget(name: "MessagePackTests", dependencies: ["MessagePack"], swiftSettings: strict),
     .testTarget(name: "SystemdTests", dependencies: ["Systemd", logging], swiftSettings: strict),
     .testTarget(
-      name: "SystemdDriverTests", dependencies: ["SystemdDriver", "MessagePack", "NomadPlugin", "Systemd"],
+      name: "SystemdDriverTests",
+      dependencies: ["SystemdDriver", "MessagePack", "NomadPlugin", "Promises", "Systemd", logging],
       swiftSettings: strict),
     .target(
       name: "TestSupport",
