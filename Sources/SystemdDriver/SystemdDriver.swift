@@ -159,17 +159,27 @@ public final class SystemdDriver: TaskDriver {
     let status = try await self.look(at: configuration.unit, engine.host)
     let unit = try self.checkLoaded(status, as: configuration.unit)
     let wasActive = status.activeState == .active
+    if wasActive, configuration.onActive == .fail {
+      throw DriverError.recoverable(
+        "The unit \(unit) is already active, and the task's on_active is \"fail\". Stop it, or let the task adopt or "
+          + "restart it.")
+    }
+    let restarts = wasActive && configuration.onActive == .restart
     let position = await beginning
     let task = try UnitTask(
-      config, unit: unit, from: position, host: engine.host, watcher: engine.watcher, events: self.events,
-      logger: self.logger)
+      config, unit: unit, onStop: configuration.onStop, restartsActiveUnit: restarts, from: position,
+      lifecycle: UnitLifecycle(previousInvocationID: wasActive && !restarts ? nil : status.invocationID),
+      host: engine.host, watcher: engine.watcher, events: self.events, logger: self.logger)
     guard try self.register(task) else {
       throw DriverError.unrecoverable("The task \(config.id) has been started already.")
     }
     self.workContinuation.yield { await task.run() }
     do {
       try await task.waitForStart()
-      await task.report(wasActive ? .adopted(unit: unit.name) : .started(unit: unit.name))
+      await task.report(
+        restarts
+          ? .restartedAtStart(unit: unit.name)
+          : wasActive ? .adopted(unit: unit.name) : .started(unit: unit.name))
       let state = DriverState(unit: unit.name, logs: position, bootID: engine.host.bootID)
       return TaskHandle(config: config, state: .running, driverState: try state.encoded)
     } catch {
@@ -203,12 +213,12 @@ public final class SystemdDriver: TaskDriver {
       throw DriverError.recoverable(
         "The machine was restarted since the task started: how \(unit) ended is not known.")
     }
+    let onStop = (try? TaskConfiguration(handle.config))?.onStop ?? .stop
     // Nomad would start the task anew if this failed: what systemd does not answer now, it answers the watcher.
     func makeTask(_ config: TaskConfig) throws -> UnitTask {
       try UnitTask(
-        config, unit: unit, from: state.logs, lifecycle: .recovered, host: engine.host,
-        watcher: engine.watcher,
-        events: self.events, logger: self.logger)
+        config, unit: unit, onStop: onStop, from: state.logs, lifecycle: .recovered, host: engine.host,
+        watcher: engine.watcher, events: self.events, logger: self.logger)
     }
     var withoutLogs: TaskEventText?
     let task: UnitTask
@@ -319,6 +329,7 @@ public final class SystemdDriver: TaskDriver {
       }
       try await self.stopTask(id, timeout: .zero, signal: nil)
     }
+    await task.resetFailure()
     await self.remove(task)
   }
 

@@ -23,7 +23,21 @@ struct UnitLifecycle: Sendable, Hashable {
   /// What systemd said last.
   private(set) var status: UnitStatus?
 
-  init(phase: Phase = .starting) { self.phase = phase }
+  /// The run before the one that a start was asked for.
+  private let previousInvocationID: String?
+
+  /// A unit that a start is asked for.
+  ///
+  /// - Parameter previousInvocationID: the run that is to be replaced, if there is one; it does not count as started.
+  init(previousInvocationID: String? = nil) {
+    self.phase = .starting
+    self.previousInvocationID = previousInvocationID
+  }
+
+  private init(phase: Phase) {
+    self.phase = phase
+    self.previousInvocationID = nil
+  }
 
   /// A unit that a start was asked for before, and that is not known to have ended.
   static let recovered = UnitLifecycle(phase: .running)
@@ -38,6 +52,7 @@ struct UnitLifecycle: Sendable, Hashable {
     case .starting:
       // Inactive or failed now is what the unit was before the start.
       self.status = status
+      if let previous = self.previousInvocationID, status.invocationID == previous { return [] }
       let programRuns = status.activeState == .activating && status.mainProcessID != nil
       guard status.activeState == .active || programRuns else { return [] }
       return self.run(status)
@@ -51,6 +66,14 @@ struct UnitLifecycle: Sendable, Hashable {
     guard case .starting = self.phase else { return [] }
     self.phase = .running
     return [.started]
+  }
+
+  /// The unit is handed back as it is: to Nomad that is a good end.
+  mutating func leave() -> [Effect] {
+    if case .ended = self.phase { return [] }
+    let result = ExitResult(exitCode: 0)
+    self.phase = .ended(result)
+    return [.ended(result)]
   }
 
   private mutating func run(_ status: UnitStatus) -> [Effect] {

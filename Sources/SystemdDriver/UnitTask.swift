@@ -8,6 +8,9 @@ import Systemd
 actor UnitTask {
   nonisolated let config: TaskConfig
   nonisolated let unit: UnitName
+  private let onStop: TaskConfiguration.OnStop
+  /// Whether the unit is to be restarted rather than started.
+  private let restartsActiveUnit: Bool
   private let host: SystemdHost
   private let watcher: UnitWatcher
   private let events: TaskEventHub
@@ -47,7 +50,8 @@ actor UnitTask {
   ///
   /// - Throws: `DriverError` if the logs cannot be delivered.
   init(
-    _ config: TaskConfig, unit: UnitName, from position: JournalPosition, lifecycle: UnitLifecycle? = nil,
+    _ config: TaskConfig, unit: UnitName, onStop: TaskConfiguration.OnStop, restartsActiveUnit: Bool = false,
+    from position: JournalPosition, lifecycle: UnitLifecycle,
     host: SystemdHost, watcher: UnitWatcher, events: TaskEventHub, logger: Logger
   ) throws {
     var logger = logger
@@ -55,16 +59,19 @@ actor UnitTask {
     logger[metadataKey: "unit"] = "\(unit)"
     self.config = config
     self.unit = unit
+    self.onStop = onStop
+    self.restartsActiveUnit = restartsActiveUnit
     self.host = host
     self.watcher = watcher
     self.events = events
     self.logger = logger
-    self.wasRecovered = lifecycle != nil
+    self.wasRecovered = lifecycle.phase != .starting
     (self.mainProcessEnds, self.mainProcessEnded) = AsyncStream.makeStream(
       of: Int32.self, bufferingPolicy: .bufferingNewest(1))
-    self.lifecycle = lifecycle ?? UnitLifecycle()
+    self.lifecycle = lifecycle
     self.logs = try LogDelivery(
-      of: unit, for: config, from: position, resumes: lifecycle != nil, journalctl: host.journalctl,
+      of: unit, for: config, from: position, resumes: lifecycle.phase != .starting,
+      journalctl: host.journalctl,
       logger: logger)
   }
 
@@ -120,7 +127,11 @@ actor UnitTask {
           }
         }
         defer { group.cancelAll() }
-        try await self.host.systemctl.start(self.unit)
+        if self.restartsActiveUnit {
+          try await self.host.systemctl.restart(self.unit)
+        } else {
+          try await self.host.systemctl.start(self.unit)
+        }
       }
       self.startEndedAt = .now
       self.apply(self.lifecycle.startSucceeded())
@@ -242,6 +253,11 @@ actor UnitTask {
   /// Stops the unit: gracefully, and by SIGKILL after the timeout.
   func stop(timeout: Duration, signal: String?) async throws {
     guard self.isRunning else { return }
+    if self.onStop == .leave {
+      self.report(.left(unit: self.unit.name))
+      self.apply(self.lifecycle.leave())
+      return
+    }
     self.report(.stopping(unit: self.unit.name))
     let deadline = ContinuousClock.now + timeout
     if let signal, !signal.isEmpty {
@@ -276,12 +292,24 @@ actor UnitTask {
   private nonisolated func hasEnded(by deadline: ContinuousClock.Instant) async -> Bool {
     await withTaskGroup(of: Bool.self) { group in
       group.addTask { (try? await self.ended.value) != nil }
+      // A start that failed because of the stop.
+      group.addTask { (try? await self.dismissed.value) != nil }
       group.addTask {
         try? await Task.sleep(until: deadline)
         return false
       }
       defer { group.cancelAll() }
       return await group.next() ?? false
+    }
+  }
+
+  /// Makes systemd forget that the unit has failed, so that its start limit does not refuse the next start.
+  func resetFailure() async {
+    guard self.lifecycle.status?.activeState == .failed else { return }
+    do {
+      try await self.host.systemctl.resetFailed(self.unit)
+    } catch {
+      self.logger.warning("The failed unit was not reset.", metadata: ["error": "\(error)"])
     }
   }
 

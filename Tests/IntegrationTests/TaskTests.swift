@@ -230,6 +230,57 @@ import Testing
     }
   }
 
+  @Test func anActiveUnitIsRestartedOrRefusedIfTheJobSaysSo() async throws {
+    let unit = try await Units.make("t-sleep")
+    try await Units.systemctl("start", unit)
+    let invocation = try await Units.systemctl("show", "-P", "InvocationID", unit)
+    try await Nomad.run { nomad in
+      let refused = try Allocation(unit: unit, driverConfig: ["unit": .string(unit), "on_active": "fail"])
+      defer { refused.remove() }
+      let error = await #expect(throws: DriverError.self) { try await nomad.calls.startTask(refused.config) }
+      #expect(error?.description.contains("already active") == true)
+      let same = try await Units.systemctl("show", "-P", "InvocationID", unit)
+      #expect(same == invocation)
+
+      let restarted = try Allocation(
+        unit: unit, driverConfig: ["unit": .string(unit), "on_active": "restart"])
+      defer { restarted.remove() }
+      _ = try await nomad.calls.startTask(restarted.config)
+      let other = try await Units.systemctl("show", "-P", "InvocationID", unit)
+      #expect(other != invocation)
+      try await nomad.calls.destroyTask(restarted.config.id, force: true)
+    }
+  }
+
+  @Test func aUnitIsLeftRunningIfTheJobSaysSo() async throws {
+    let unit = try await Units.make("t-sleep")
+    try await Nomad.run { nomad in
+      let allocation = try Allocation(unit: unit, driverConfig: ["unit": .string(unit), "on_stop": "leave"])
+      defer { allocation.remove() }
+      _ = try await nomad.calls.startTask(allocation.config)
+      try await nomad.calls.stopTask(allocation.config.id, timeout: .seconds(10))
+      let exitCode = try await nomad.calls.waitTask(allocation.config.id).exitCode
+      #expect(exitCode == 0)
+      try await nomad.calls.destroyTask(allocation.config.id, force: false)
+    }
+    let activity = try await Units.systemctl("is-active", unit)
+    #expect(activity == "active\n")
+    try await Units.systemctl("stop", unit)
+  }
+
+  @Test func aFailedUnitIsResetWhenItsTaskIsDestroyed() async throws {
+    let unit = try await Units.make("t-exit7")
+    try await Nomad.run { nomad in
+      try await nomad.withTask(unit) { task in
+        _ = try await task.wait()
+        let failed = try await Units.systemctl("is-active", unit)
+        #expect(failed == "failed\n")
+      }
+    }
+    let activity = try await Units.systemctl("is-active", unit)
+    #expect(activity == "inactive\n")
+  }
+
   @Test func oneUnitIsOneTask() async throws {
     let unit = try await Units.make("t-sleep")
     try await Nomad.run { nomad in

@@ -45,6 +45,27 @@ import Testing
     #expect(error?.description.contains(attribute) == true)
   }
 
+  private func task(_ value: MessagePackValue) throws -> TaskConfiguration {
+    var config = TaskConfig(id: "x")
+    config.driverConfig = try MessagePackEncoder().encode(value)
+    return try TaskConfiguration(config)
+  }
+
+  @Test func taskOptions() throws {
+    let defaults = try self.task(["unit": "web", "on_active": nil])
+    #expect(defaults.unit.name == "web.service")
+    #expect(defaults.onActive == .adopt && defaults.onStop == .stop)
+    let all = try self.task(["unit": "web@1.service", "on_active": "restart", "on_stop": "leave"])
+    #expect(all.onActive == .restart && all.onStop == .leave)
+    for (value, attribute) in [
+      (["unit": "a", "on_active": "maybe"], "on_active"), (["unit": "a", "on_stop": ""], "on_stop"),
+      (["unit": "a*"], "unit"), ([:], "unit"),
+    ] as [(MessagePackValue, String)] {
+      let error = #expect(throws: ConfigurationError.self) { try self.task(value) }
+      #expect(error?.description.contains(attribute) == true)
+    }
+  }
+
   @Test(
     arguments: [
       ("1s", .seconds(1)), ("500ms", .milliseconds(500)), ("1m30s", .seconds(90)), ("1.5h", .seconds(5400)),

@@ -13,6 +13,12 @@ import Testing
     #expect(lifecycle.phase == .starting)
   }
 
+  @Test func theRunThatIsReplacedDoesNotCount() throws {
+    var lifecycle = UnitLifecycle(previousInvocationID: "a")
+    #expect(try lifecycle.observe(status("active", ["InvocationID": "a"])) == [])
+    #expect(try lifecycle.observe(status("active", ["InvocationID": "b"])) == [.started])
+  }
+
   @Test func theStartJobIsDone() throws {
     var lifecycle = UnitLifecycle()
     #expect(lifecycle.startSucceeded() == [.started])
