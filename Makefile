@@ -14,7 +14,7 @@ INTEROP := .build/interop
 RELEASE := .build/release-static
 GO := GO111MODULE=off GOPATH=/usr/share/gocode go
 
-BUILD_PACKAGES := libgrpc-dev pkg-config
+BUILD_PACKAGES := g++ libgrpc-dev pkg-config
 RUN_PACKAGES := systemd dbus util-linux
 TEST_PACKAGES := $(BUILD_PACKAGES) $(RUN_PACKAGES) openssl \
   golang-go golang-google-grpc-dev golang-github-hashicorp-go-plugin-dev
@@ -99,20 +99,23 @@ proto: ## Generate the code for the .proto files anew.
 	$(call install,$(BUILD_PACKAGES) protobuf-compiler)
 	swift build --product protoc-gen-swift
 	swift build --product protoc-gen-grpc-swift-2
-	$(call generate,NomadPlugin,base_plugin.proto config_schema.proto shared_structs.proto task_driver.proto)
+	$(call generate,NomadPlugin)
 	@# The generator emits invalid Swift for the RPC named Init; its name on the wire stays.
 	sed -i -E 's/(func |self\.)init([<(])/\1initialize\2/' Sources/NomadPlugin/Generated/task_driver.grpc.swift
-	$(call generate,GoPlugin,$(notdir $(wildcard Sources/GoPlugin/Protos/*.proto)))
+	$(call generate,GoPlugin)
 
-# Generates the internal code of module $(1) from its files $(2).
+# Generates the internal code of module $(1): messages for all of its .proto files, stubs for those with services.
 define generate
 	rm -f Sources/$(1)/Generated/*
-	protoc -I Sources/$(1)/Protos -I .build/checkouts/swift-protobuf/Protos/Sources/SwiftProtobuf \
-	  --plugin=.build/debug/protoc-gen-swift --swift_out=Sources/$(1)/Generated \
-	  --swift_opt=Visibility=Internal,UseAccessLevelOnImports=true \
-	  --plugin=.build/debug/protoc-gen-grpc-swift-2 --grpc-swift-2_out=Sources/$(1)/Generated \
-	  --grpc-swift-2_opt=Visibility=Internal,UseAccessLevelOnImports=true $(2)
+	protoc $(PROTO_PATHS) -I Sources/$(1)/Protos --plugin=.build/debug/protoc-gen-swift \
+	  --swift_out=Sources/$(1)/Generated --swift_opt=Visibility=Internal,UseAccessLevelOnImports=true \
+	  $(notdir $(wildcard Sources/$(1)/Protos/*.proto))
+	protoc $(PROTO_PATHS) -I Sources/$(1)/Protos --plugin=.build/debug/protoc-gen-grpc-swift-2 \
+	  --grpc-swift-2_out=Sources/$(1)/Generated --grpc-swift-2_opt=Visibility=Internal,UseAccessLevelOnImports=true \
+	  $(notdir $(shell grep -l '^service ' Sources/$(1)/Protos/*.proto))
 endef
+# Debian's protoc comes without the well-known types.
+PROTO_PATHS := -I .build/checkouts/swift-protobuf/Protos/Sources/SwiftProtobuf
 
 bench: build ## Measure, and print the figures as a table.
 	$(call install,$(RUN_PACKAGES))
