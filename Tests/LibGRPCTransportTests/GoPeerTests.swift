@@ -59,6 +59,10 @@ struct GoPeerTests {
     func end() { try? self.input.fileHandleForWriting.close() }
   }
 
+  private func cancelledCalls(_ client: Client) async throws -> Int {
+    Int(String(decoding: try await client.call("Cancelled").message, as: UTF8.self)) ?? -1
+  }
+
   @Test func goClientOfOurServer() async throws {
     try await withSocketPath { path in
       try await withGRPCServer(
@@ -123,13 +127,18 @@ struct GoPeerTests {
         options.timeout = .milliseconds(100)
         let late = await #expect(throws: RPCError.self) { try await client.call("Hang", options: options) }
         #expect(late?.code == .deadlineExceeded)
-        let hanging = Task { try await client.call("Hang") }
-        try await Task.sleep(for: .milliseconds(50))
-        hanging.cancel()
-        await #expect(throws: (any Error).self) { try await hanging.value }
-        try await eventually {
-          String(decoding: try await client.call("Cancelled").message, as: UTF8.self) == "2"
+        // Cancelled later and later, until the call has reached the server before.
+        let before = try await self.cancelledCalls(client)
+        var patience = Duration.milliseconds(1)
+        while try await self.cancelledCalls(client) <= before, patience < .seconds(30) {
+          let hanging = Task { try await client.call("Hang") }
+          try await Task.sleep(for: patience)
+          hanging.cancel()
+          await #expect(throws: (any Error).self) { try await hanging.value }
+          patience *= 2
         }
+        let after = try await self.cancelledCalls(client)
+        #expect(after > before)
       }
     }
   }
