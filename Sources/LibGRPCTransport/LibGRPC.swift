@@ -5,9 +5,6 @@ internal import CGRPC
 /// ``ServerTransport`` and ``ClientTransport`` have one thread each that waits on a completion queue; calls
 /// have none. What a call waits for is resumed from that thread.
 public enum LibGRPC {
-  /// The version of the C core's interface, for example `29.0.0`.
-  public static var coreVersion: String { String(cString: grpc_version_string()) }
-
   /// Initialises libgrpc on first use. It stays initialised until the process ends: what it holds then
   /// (a few threads and timers) does not grow.
   static let initialise: Void = grpc_init()

@@ -15,7 +15,7 @@ actor LogDelivery {
   /// Nil where logs are off, or the file cannot be had.
   private let cursorFile: CursorFile?
   private var position: JournalPosition
-
+  /// How often lines have been delivered.
   private var progress = 0
 
   /// How long the last lines of a unit that has ended may take without any progress, journald and a slow collector
@@ -30,8 +30,7 @@ actor LogDelivery {
   /// - Throws: `DriverError` if a FIFO is not what it should be.
   init(
     of unit: UnitName, for task: TaskConfig, from position: JournalPosition, resumes: Bool,
-    journalctl: Journalctl,
-    logger: Logger
+    journalctl: Journalctl, logger: Logger
   ) throws {
     self.unit = unit
     self.journalctl = journalctl

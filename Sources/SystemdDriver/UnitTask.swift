@@ -51,8 +51,8 @@ actor UnitTask {
   /// - Throws: `DriverError` if the logs cannot be delivered.
   init(
     _ config: TaskConfig, unit: UnitName, onStop: TaskConfiguration.OnStop, restartsActiveUnit: Bool = false,
-    from position: JournalPosition, lifecycle: UnitLifecycle,
-    host: SystemdHost, watcher: UnitWatcher, events: TaskEventHub, logger: Logger
+    from position: JournalPosition, lifecycle: UnitLifecycle, host: SystemdHost, watcher: UnitWatcher,
+    events: TaskEventHub, logger: Logger
   ) throws {
     var logger = logger
     logger[metadataKey: "task_id"] = "\(config.id)"
@@ -70,8 +70,7 @@ actor UnitTask {
       of: Int32.self, bufferingPolicy: .bufferingNewest(1))
     self.lifecycle = lifecycle
     self.logs = try LogDelivery(
-      of: unit, for: config, from: position, resumes: lifecycle.phase != .starting,
-      journalctl: host.journalctl,
+      of: unit, for: config, from: position, resumes: self.wasRecovered, journalctl: host.journalctl,
       logger: logger)
   }
 
@@ -91,7 +90,7 @@ actor UnitTask {
       }
       group.addTask { await self.lookWhenMainProcessEnds() }
       if !self.wasRecovered { group.addTask { await self.start() } }
-      await self.waitForEnd()
+      _ = await self.hasEnded()
       group.cancelAll()
     }
     if let result = self.ended.current {
@@ -104,13 +103,20 @@ actor UnitTask {
     }
   }
 
-  /// Waits until the unit has ended, or the task is dismissed.
-  private nonisolated func waitForEnd() async {
-    await withTaskGroup(of: Void.self) { group in
-      group.addTask { _ = try? await self.ended.value }
-      group.addTask { _ = try? await self.dismissed.value }
-      await group.next()
-      group.cancelAll()
+  /// Waits until the unit has ended or the task is dismissed, which a start that failed does as well; false if neither
+  /// is so at the deadline.
+  private nonisolated func hasEnded(by deadline: ContinuousClock.Instant? = nil) async -> Bool {
+    await withTaskGroup(of: Bool.self) { group in
+      group.addTask { (try? await self.ended.value) != nil }
+      group.addTask { (try? await self.dismissed.value) != nil }
+      if let deadline {
+        group.addTask {
+          try? await Task.sleep(until: deadline)
+          return false
+        }
+      }
+      defer { group.cancelAll() }
+      return await group.next() ?? false
     }
   }
 
@@ -287,20 +293,6 @@ actor UnitTask {
     self.watcher.hint(self.unit)
     // The stop has succeeded; the watcher sees it at once, or when systemd answers again.
     _ = await self.hasEnded(by: .now + .seconds(5))
-  }
-
-  private nonisolated func hasEnded(by deadline: ContinuousClock.Instant) async -> Bool {
-    await withTaskGroup(of: Bool.self) { group in
-      group.addTask { (try? await self.ended.value) != nil }
-      // A start that failed because of the stop.
-      group.addTask { (try? await self.dismissed.value) != nil }
-      group.addTask {
-        try? await Task.sleep(until: deadline)
-        return false
-      }
-      defer { group.cancelAll() }
-      return await group.next() ?? false
-    }
   }
 
   /// Makes systemd forget that the unit has failed, so that its start limit does not refuse the next start.
