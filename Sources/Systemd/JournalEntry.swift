@@ -48,6 +48,18 @@ public struct JournalEntry: Sendable, Hashable {
   /// How a job ended, in messages about jobs: `done`, `failed`, `timeout` … (`JOB_RESULT`).
   public var jobResult: String?
 
+  /// What a job was to do, in messages about jobs: `start`, `stop`, `restart` … (`JOB_TYPE`).
+  public var jobType: String?
+
+  /// The result that a unit has ended with, in messages about its failure (`UNIT_RESULT`).
+  public var unitResult: String?
+
+  /// How a process of a unit has ended, in messages about that (`EXIT_CODE`, `EXIT_STATUS`).
+  public var processExit: MainProcessExit?
+
+  /// The setting by which systemd ran that process: `ExecStart` for the main process, `ExecStop` … (`COMMAND`).
+  public var command: String?
+
   /// Whether the service manager says here something about a unit: that it was started, its main process exited …
   public var isLifecycle: Bool { processID == 1 && subjectUnit != nil }
 
@@ -55,7 +67,9 @@ public struct JournalEntry: Sendable, Hashable {
   static let requestedFields = [
     "MESSAGE", "PRIORITY", "SYSLOG_IDENTIFIER", "_PID", "_SYSTEMD_UNIT", "_SYSTEMD_INVOCATION_ID",
     "_STREAM_ID",
-    "UNIT", "INVOCATION_ID", "MESSAGE_ID", "JOB_RESULT",
+    "UNIT", "INVOCATION_ID", "MESSAGE_ID", "JOB_RESULT", "JOB_TYPE", "UNIT_RESULT", "EXIT_CODE",
+    "EXIT_STATUS",
+    "COMMAND",
   ]
 }
 
@@ -90,6 +104,12 @@ extension JournalEntry {
     subjectInvocationID = fields.subjectInvocationID
     messageID = fields.messageID
     jobResult = fields.jobResult
+    jobType = fields.jobType
+    unitResult = fields.unitResult
+    command = fields.command
+    if let exitCode = fields.exitCode, let exitStatus = fields.exitStatus {
+      processExit = MainProcessExit(word: exitCode, status: exitStatus)
+    }
   }
 
   private struct Fields {
@@ -108,6 +128,11 @@ extension JournalEntry {
     var subjectInvocationID: String?
     var messageID: String?
     var jobResult: String?
+    var jobType: String?
+    var unitResult: String?
+    var exitCode: String?
+    var exitStatus: Int32?
+    var command: String?
 
     mutating func read(_ line: ArraySlice<UInt8>) throws(JSONError) {
       var scanner = JSONScanner(line)
@@ -122,12 +147,17 @@ extension JournalEntry {
         case 4 where isKey("_PID"): processID = try scanner.fieldValue().number()
         case 4 where isKey("UNIT"): subjectUnit = try scanner.fieldValue().text
         case 7 where isKey("MESSAGE"): message = try scanner.fieldValue().joined
+        case 7 where isKey("COMMAND"): command = try scanner.fieldValue().text
+        case 8 where isKey("JOB_TYPE"): jobType = try scanner.fieldValue().text
         case 8 where isKey("PRIORITY"): priority = try scanner.fieldValue().number()
         case 8 where isKey("__CURSOR"): cursor = try scanner.fieldValue().text.flatMap { JournalCursor($0) }
         case 8 where isKey("_BOOT_ID"): bootID = try scanner.fieldValue().text
+        case 9 where isKey("EXIT_CODE"): exitCode = try scanner.fieldValue().text
         case 10 where isKey("_STREAM_ID"): streamID = try scanner.fieldValue().text
         case 10 where isKey("MESSAGE_ID"): messageID = try scanner.fieldValue().text
         case 10 where isKey("JOB_RESULT"): jobResult = try scanner.fieldValue().text
+        case 11 where isKey("UNIT_RESULT"): unitResult = try scanner.fieldValue().text
+        case 11 where isKey("EXIT_STATUS"): exitStatus = try scanner.fieldValue().number()
         case 13 where isKey("_SYSTEMD_UNIT"): unit = try scanner.fieldValue().text
         case 13 where isKey("INVOCATION_ID"): subjectInvocationID = try scanner.fieldValue().text
         case 17 where isKey("SYSLOG_IDENTIFIER"): identifier = try scanner.fieldValue().text

@@ -60,9 +60,20 @@ public struct Journalctl: Sendable {
     guard result.termination.isSuccess else { throw tool.error(result, "--unit", [unit]) }
   }
 
+  /// What the service manager has said about a unit since a position, up to now.
+  public func history(of unit: UnitName, after position: JournalPosition) async throws -> UnitHistory {
+    try await self.sync()
+    var entries: [JournalEntry] = []
+    let result = try await self.read(
+      ["--boot", "--quiet"], unit, after: position, matches: ["_PID=1"], timeLimit: timeLimit
+    ) { entries += $0 }
+    guard result.termination.isSuccess else { throw tool.error(result, "--unit", [unit]) }
+    return UnitHistory(entries)
+  }
+
   private func read(
-    _ options: [String], _ unit: UnitName, after position: JournalPosition,
-    _ onEntries: ([JournalEntry]) async throws -> Void
+    _ options: [String], _ unit: UnitName, after position: JournalPosition, matches: [String] = [],
+    timeLimit: Duration? = nil, _ onEntries: ([JournalEntry]) async throws -> Void
   ) async throws -> CommandResult {
     var arguments =
       ["--no-pager"] + options + [
@@ -74,10 +85,11 @@ public struct Journalctl: Sendable {
     case .since(let time): arguments.append("--since=@\(time.secondsText)")
     case .after(let cursor): arguments.append("--after-cursor=\(cursor.text)")
     }
+    arguments += matches
     var splitter = LineSplitter(maximumLength: Self.lineLimit)
     var droppedCount = 0
     do {
-      return try await tool.runner.run(tool.command(arguments, timeLimit: nil)) { chunk in
+      return try await tool.runner.run(tool.command(arguments, timeLimit: timeLimit)) { chunk in
         var entries: [JournalEntry] = []
         splitter.append(chunk) { line in
           do throws(JournalEntryError) {

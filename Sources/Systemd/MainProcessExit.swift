@@ -9,6 +9,16 @@ public enum MainProcessExit: Sendable, Hashable {
   /// It was killed by this signal and dumped core.
   case dumped(Int32)
 
+  /// Takes systemd's word for a code, as in the journal (`EXIT_CODE`), and what goes with it.
+  init?(word: String, status: Int32) {
+    switch word {
+    case "exited": self = .exited(status)
+    case "killed": self = .killed(status)
+    case "dumped": self = .dumped(status)
+    default: return nil
+    }
+  }
+
   /// Takes a code as in `waitid(2)` (CLD_EXITED 1, CLD_KILLED 2, CLD_DUMPED 3) and what goes with it.
   init?(code: Int32, status: Int32) {
     switch code {

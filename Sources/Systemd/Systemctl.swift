@@ -120,6 +120,20 @@ public struct Systemctl: Sendable {
     return UnitListing.parse(output)
   }
 
+  /// The units that must be active for a unit to be started (`Requires=`, `Requisite=`, `BindsTo=`).
+  public func requirements(of unit: UnitName) async throws -> [UnitName] {
+    let output = try await tool.output(
+      "show", [unit], Self.arguments("show", ["--property=Requires,Requisite,BindsTo"], [unit]),
+      timeLimit: timeLimit)
+    let lines = String(decoding: output, as: UTF8.self).split(separator: "\n")
+    var units: [UnitName] = []
+    for name in lines.flatMap({ $0.drop { $0 != "=" }.dropFirst().split(separator: " ") }) {
+      guard let unit = try? UnitName(String(name)), !units.contains(unit) else { continue }
+      units.append(unit)
+    }
+    return units
+  }
+
   // MARK: Jobs
 
   /// Starts a unit and waits until it has started: for `Type=oneshot`, until its program has ended.

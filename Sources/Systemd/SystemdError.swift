@@ -24,6 +24,8 @@ public struct SystemdError: Error, Sendable, Hashable {
     case jobCanceled
     /// A unit that the unit requires failed.
     case dependencyFailed
+    /// An assertion of the unit (`AssertPathExists=` …) does not hold.
+    case assertionFailed
     /// The unit was started too often in too short a time.
     case startLimitHit
     /// There is no process to send the signal to.
@@ -87,6 +89,7 @@ public struct SystemdError: Error, Sendable, Hashable {
     if says("Failed to parse signal") { return .invalidSignal }
     if says("attempted too often") { return .startLimitHit }
     if says("A dependency job for ") { return .dependencyFailed }
+    if says("Assertion failed on job for ") { return .assertionFailed }
     if says("Job for ", "Job failed") {
       if says("timeout was exceeded") { return .jobTimedOut }
       return says("canceled") ? .jobCanceled : .jobFailed
@@ -156,6 +159,8 @@ extension SystemdError: CustomStringConvertible {
       return "The unit sets RefuseManualStart= or RefuseManualStop=; start or stop the unit that requires it."
     case .jobFailed, .jobTimedOut, .dependencyFailed:
       return "`systemctl status \(unit)` and `journalctl -xeu \(unit)` tell why."
+    case .assertionFailed:
+      return "`systemctl cat \(unit)` shows its Assert…= settings; `journalctl -u \(unit)` tells more."
     case .jobCanceled:
       return "Somebody else started or stopped the unit meanwhile; `journalctl -u \(unit)` tells more."
     case .startLimitHit:

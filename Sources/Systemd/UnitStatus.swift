@@ -25,7 +25,8 @@ public struct UnitStatus: Sendable, Hashable {
     "ExecMainStartTimestamp", "ExecMainExitTimestamp", "ActiveEnterTimestamp", "ActiveExitTimestamp",
     "InactiveEnterTimestamp", "InactiveExitTimestamp", "StateChangeTimestamp", "NRestarts",
     "NeedDaemonReload",
-    "ConditionResult", "RemainAfterExit", "CPUUsageNSec", "MemoryCurrent", "MemoryPeak", "TasksCurrent",
+    "CollectMode", "DropInPaths", "RemainAfterExit", "CPUUsageNSec", "MemoryCurrent", "MemoryPeak",
+    "TasksCurrent",
     "TriggeredBy", "Triggers", "Job", "TimeoutStopUSec", "KillMode", "StatusText", "StatusErrno",
   ]
 
@@ -39,6 +40,9 @@ public struct UnitStatus: Sendable, Hashable {
 
   /// The file that defines the unit.
   public var fragmentPath: String? { text("FragmentPath") }
+
+  /// The files that change or extend that definition.
+  public var dropInPaths: [String] { words("DropInPaths") }
 
   /// Whether the unit is enabled, static, masked …: see `systemctl is-enabled`.
   public var unitFileState: String? { text("UnitFileState") }
@@ -80,8 +84,14 @@ public struct UnitStatus: Sendable, Hashable {
   /// Identifies one run of the unit; 32 hexadecimal digits. It is different each time the unit is started.
   public var invocationID: String? { text("InvocationID") }
 
-  /// Whether the conditions of the unit's last start were met.
-  public var conditionResult: Bool? { flag("ConditionResult") }
+  /// Whether systemd has forgotten all of the unit's runs, or there was none: it unloads a unit that is inactive and
+  /// that nothing refers to, and then tells what it reads anew from the unit's file.
+  public var isForgotten: Bool {
+    invocationID == nil && stateChange == nil && (activeState == .inactive || activeState == .failed)
+  }
+
+  /// Whether systemd forgets the unit even if it failed (`CollectMode=inactive-or-failed`).
+  public var isForgottenWhenFailed: Bool { properties["CollectMode"] == "inactive-or-failed" }
 
   /// The units that start this unit, such as its timer or socket.
   public var triggeredBy: [String] { words("TriggeredBy") }

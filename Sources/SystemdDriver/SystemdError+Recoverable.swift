@@ -9,6 +9,7 @@ extension SystemdError {
       .invalidSignal, .unreadableProperties, .invalidCursor:
       false
     case .command, .managerUnreachable, .jobFailed, .jobTimedOut, .jobCanceled, .dependencyFailed,
+      .assertionFailed,
       .startLimitHit,
       .noProcess, .ended, .unexpectedOutput, .other:
       true

@@ -32,8 +32,8 @@ import Testing
     #expect(
       runner.lines == [
         "journalctl --no-pager --follow --no-tail --output=json --all --output-fields=MESSAGE,PRIORITY,SYSLOG_IDENTIFIER,"
-          + "_PID,_SYSTEMD_UNIT,_SYSTEMD_INVOCATION_ID,_STREAM_ID,UNIT,INVOCATION_ID,MESSAGE_ID,JOB_RESULT "
-          + "--unit=web.service\(option)"
+          + "_PID,_SYSTEMD_UNIT,_SYSTEMD_INVOCATION_ID,_STREAM_ID,UNIT,INVOCATION_ID,MESSAGE_ID,JOB_RESULT,"
+          + "JOB_TYPE,UNIT_RESULT,EXIT_CODE,EXIT_STATUS,COMMAND --unit=web.service\(option)"
       ])
     #expect(runner.commands.first?.timeLimit == .some(nil))
   }
@@ -90,6 +90,15 @@ import Testing
       Issue.record("the command's error is lost")
       return
     }
+  }
+
+  @Test func historyIsWhatTheManagerSaidSince() async throws {
+    let runner = ScriptedRunner(.output(""), .output(""))
+    #expect(try await journalctl(runner).history(of: web, after: .beginning) == UnitHistory())
+    #expect(runner.lines.first == "journalctl --sync")
+    #expect(runner.lines.last?.hasPrefix("journalctl --no-pager --boot --quiet ") == true)
+    #expect(runner.lines.last?.hasSuffix(" --unit=web.service _PID=1") == true)
+    #expect(runner.commands.last?.timeLimit == .seconds(10))
   }
 
   @Test func currentCursorIsTheLastEntrys() async throws {

@@ -40,7 +40,8 @@ import Testing
     InactiveEnterTimestamp=n/a
     Job=682
     NeedDaemonReload=yes
-    ConditionResult=yes
+    CollectMode=inactive
+    DropInPaths=
     LoadError=
     InvocationID=ec15edc3920d466e83d00c44fba8ff15
 
@@ -76,7 +77,7 @@ import Testing
     #expect(web.activeEnter?.microseconds == 1_795_367_500_000_000 && web.activeExit == nil)
     #expect(web.inactiveExit?.microseconds == 1_795_367_500_452_854 && web.inactiveEnter == nil)
     #expect(web.stateChange?.microseconds == 1_795_367_500_474_197)
-    #expect(web.restartCount == 3 && web.needsDaemonReload == true && web.conditionResult == true)
+    #expect(web.restartCount == 3 && web.needsDaemonReload == true)
     #expect(web.remainsAfterExit == false)
     #expect(web.cpuUsageNanoseconds == 25_485_000 && web.memoryCurrent == nil && web.memoryPeak == nil)
     #expect(web.tasksCurrent == 4)

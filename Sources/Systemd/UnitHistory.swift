@@ -1,0 +1,57 @@
+/// What the service manager has said in the journal about a unit: how its runs ended, and starts that it passed over.
+///
+/// systemd forgets a unit that has ended cleanly and that nothing refers to, and one that has failed when it is reset;
+/// the journal keeps what it said. The messages are those of `systemd.messages` (sd-messages.h), the same from
+/// version 247 on.
+public struct UnitHistory: Sendable, Hashable {
+  /// The end of one run.
+  public struct End: Sendable, Hashable {
+    /// Identifies the run.
+    public let invocationID: String?
+    /// `success`, `exit-code`, `signal` …
+    public let result: String
+    /// How the main process ended, where that is told: not of one that exited with status 0.
+    public let mainProcessExit: MainProcessExit?
+    /// When systemd said it.
+    public let time: RealtimeTimestamp
+  }
+
+  /// The ends of runs, the last one last.
+  public private(set) var ends: [End] = []
+
+  /// What systemd said when it last passed over a start as conditions (`ConditionPathExists=` …, `ExecCondition=`) were
+  /// not met; `nil` if it did not, or has started the unit after that.
+  public private(set) var skippedStart: String?
+
+  /// - Parameter entries: the entries about one unit, in order.
+  public init(_ entries: [JournalEntry] = []) {
+    var mainProcessExits: [String?: MainProcessExit] = [:]
+    for entry in entries where entry.isLifecycle {
+      let run = entry.subjectInvocationID
+      if entry.command == "ExecStart", let exit = entry.processExit { mainProcessExits[run] = exit }
+      let result: String? =
+        switch entry.messageID {
+        case "7ad2d189f7e94e70a38c781354912448": "success"
+        case "d9b373ed55a64feb8242e02dbe79a49c", "0e4284a0caca4bfc81c0bb6786972673": entry.unitResult
+        default: nil
+        }
+      if let result {
+        self.ends.append(
+          End(
+            invocationID: run, result: result, mainProcessExit: mainProcessExits[run], time: entry.realtime))
+      }
+      guard entry.jobType == "start", entry.jobResult == "done" else { continue }
+      // A start that is passed over is a job well done.
+      let message = String(decoding: entry.message, as: UTF8.self)
+      let isSkipped =
+        message.hasPrefix("Condition check resulted in ") || message.contains(" was skipped because of ")
+      self.skippedStart = isSkipped ? message : nil
+    }
+  }
+
+  /// How a run ended; without an identifier, the last one.
+  public func end(of invocationID: String?) -> End? {
+    guard let invocationID else { return self.ends.last }
+    return self.ends.last { $0.invocationID == invocationID }
+  }
+}
