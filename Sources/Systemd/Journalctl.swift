@@ -9,6 +9,9 @@ public struct Journalctl: Sendable {
   /// journald splits what services print at 48 KiB, which is 240 KiB as an array of byte numbers.
   static let lineLimit = 8 << 20
 
+  /// How many entries a unit's history is made of, at most: a run has about five.
+  private static let historyLimit = 100
+
   private let tool: SystemdTool
   private let timeLimit: Duration
   private let logger: Logger
@@ -60,12 +63,13 @@ public struct Journalctl: Sendable {
     guard result.termination.isSuccess else { throw tool.error(result, "--unit", [unit]) }
   }
 
-  /// What the service manager has said about a unit since a position, up to now.
-  public func history(of unit: UnitName, after position: JournalPosition) async throws -> UnitHistory {
+  /// What the service manager has said about a unit of late, in this boot.
+  public func history(of unit: UnitName) async throws -> UnitHistory {
     try await self.sync()
     var entries: [JournalEntry] = []
     let result = try await self.read(
-      ["--boot", "--quiet"], unit, after: position, matches: ["_PID=1"], timeLimit: timeLimit
+      ["--boot", "--quiet", "--lines=\(Self.historyLimit)"], unit, after: .beginning, matches: ["_PID=1"],
+      timeLimit: timeLimit
     ) { entries += $0 }
     guard result.termination.isSuccess else { throw tool.error(result, "--unit", [unit]) }
     return UnitHistory(entries)

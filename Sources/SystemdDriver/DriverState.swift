@@ -21,15 +21,29 @@ struct DriverState: Codable, Sendable, Hashable {
   /// The boot in which the task started, where it is known.
   var bootID: String?
 
-  init(unit: String, logs position: JournalPosition, bootID: String? = nil) {
+  /// The unit's run when the task had started.
+  var invocationID: String?
+
+  /// When the task had started, in microseconds since 1970.
+  private var started: UInt64?
+
+  init(
+    unit: String, logs position: JournalPosition, bootID: String? = nil, invocationID: String? = nil,
+    startedAt: RealtimeTimestamp? = nil
+  ) {
     self.unit = unit
     self.bootID = bootID
+    self.invocationID = invocationID
+    self.started = startedAt?.microseconds
     switch position {
     case .beginning: break
     case .after(let cursor): self.cursor = cursor.text
     case .since(let time): self.since = time.microseconds
     }
   }
+
+  /// When the task had started.
+  var startedAt: RealtimeTimestamp? { self.started.map { RealtimeTimestamp(microseconds: $0) } }
 
   /// Where the task's logs begin.
   var logs: JournalPosition {

@@ -158,7 +158,7 @@ public final class SystemdDriver: TaskDriver {
     async let beginning = self.presentOfJournal(engine.host)
     let status = try await self.look(at: configuration.unit, engine.host)
     let unit = try self.checkLoaded(status, as: configuration.unit)
-    let wasActive = status.activeState == .active
+    let wasActive = Self.isActive(status)
     if wasActive, configuration.onActive == .fail {
       throw DriverError.recoverable(
         "The unit \(unit) is already active, and the task's on_active is \"fail\". Stop it, or let the task adopt or "
@@ -167,7 +167,9 @@ public final class SystemdDriver: TaskDriver {
     let restarts = wasActive && configuration.onActive == .restart
     let position = await beginning
     let task = try UnitTask(
-      config, unit: unit, onStop: configuration.onStop, restartsActiveUnit: restarts, from: position,
+      config, unit: unit, onStop: configuration.onStop,
+      restarts ? .restart : .start(mayBeSkipped: !wasActive && engine.host.mayHaveConditions(status)),
+      from: position,
       lifecycle: UnitLifecycle(previousInvocationID: wasActive && !restarts ? nil : status.invocationID),
       host: engine.host, watcher: engine.watcher, events: self.events, logger: self.logger)
     guard try self.register(task) else {
@@ -180,17 +182,33 @@ public final class SystemdDriver: TaskDriver {
         restarts
           ? .restartedAtStart(unit: unit.name)
           : wasActive ? .adopted(unit: unit.name) : .started(unit: unit.name))
-      let state = DriverState(unit: unit.name, logs: position, bootID: engine.host.bootID)
+      let state = DriverState(
+        unit: unit.name, logs: position, bootID: engine.host.bootID,
+        invocationID: await task.invocationID, startedAt: RealtimeTimestamp(Date()))
       return TaskHandle(config: config, state: .running, driverState: try state.encoded)
     } catch {
       await self.remove(task)
-      if error is CancellationError, !wasActive {
+      if error is CancellationError {
         // The start job goes on without systemctl, and nobody would own the unit.
         self.workContinuation.yield {
-          try? await engine.host.systemctl.stop(unit, timeLimit: .seconds(90))
+          if wasActive {
+            guard let job = try? await engine.host.systemctl.show(unit).jobID else { return }
+            try? await engine.host.systemctl.cancelJob(job)
+          } else {
+            try? await engine.host.systemctl.stop(unit, timeLimit: .seconds(90))
+          }
         }
       }
       throw error
+    }
+  }
+
+  /// Whether a unit runs already: active, or on its way there with its program running.
+  private static func isActive(_ status: UnitStatus) -> Bool {
+    switch status.activeState {
+    case .active, .reloading, .refreshing: true
+    case .activating: status.mainProcessID != nil
+    default: false
     }
   }
 
@@ -217,8 +235,9 @@ public final class SystemdDriver: TaskDriver {
     // Nomad would start the task anew if this failed: what systemd does not answer now, it answers the watcher.
     func makeTask(_ config: TaskConfig) throws -> UnitTask {
       try UnitTask(
-        config, unit: unit, onStop: onStop, from: state.logs, lifecycle: .recovered, host: engine.host,
-        watcher: engine.watcher, events: self.events, logger: self.logger)
+        config, unit: unit, onStop: onStop, .recovery(startedAt: state.startedAt?.date), from: state.logs,
+        lifecycle: UnitLifecycle(recovered: state.invocationID), host: engine.host, watcher: engine.watcher,
+        events: self.events, logger: self.logger)
     }
     var withoutLogs: TaskEventText?
     let task: UnitTask
@@ -239,7 +258,7 @@ public final class SystemdDriver: TaskDriver {
 
   /// Where the journal is now.
   private func presentOfJournal(_ host: SystemdHost) async -> JournalPosition {
-    let now = RealtimeTimestamp(microseconds: UInt64(Date().timeIntervalSince1970 * 1e6))
+    let now = RealtimeTimestamp(Date())
     // One clock, and no command: a start takes little longer than systemctl start does.
     guard host.isRemote else { return .since(now) }
     do {

@@ -27,4 +27,16 @@ struct SystemdHost: Sendable {
       runner: runner, path: configuration.journalctlPath ?? path("journalctl"),
       commandPrefix: configuration.commandPrefix, logger: logger)
   }
+
+  /// Whether a start of the unit may do nothing since conditions of it are not met, as far as its files show: systemctl
+  /// succeeds then and shows no conditions, so it takes another look after the start, which most units can be spared.
+  func mayHaveConditions(_ status: UnitStatus) -> Bool {
+    guard !self.isRemote, status.needsDaemonReload == false else { return true }
+    let word = Data("Condition".utf8)
+    return ([status.fragmentPath].compactMap(\.self) + status.dropInPaths).contains { path in
+      guard let file = FileHandle(forReadingAtPath: path) else { return true }
+      guard let text = try? file.read(upToCount: 1 << 20) else { return true }
+      return text.count == 1 << 20 || text.range(of: word) != nil
+    }
+  }
 }

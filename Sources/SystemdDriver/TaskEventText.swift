@@ -5,8 +5,11 @@ enum TaskEventText: Sendable, Hashable {
   case restartedAtStart(unit: String)
   case left(unit: String)
   case recovered(unit: String)
-  case restarted(unit: String, count: UInt32)
+  case restarted(unit: String, count: UInt32, reason: String?)
   case replaced(unit: String)
+  case needsDaemonReload(unit: String)
+  case undefined(unit: String)
+  case triggers(unit: String, names: [String])
   case stopping(unit: String)
   case killing(unit: String)
   case logsUnavailable(unit: String, reason: String)
@@ -18,8 +21,14 @@ enum TaskEventText: Sendable, Hashable {
     case .restartedAtStart(let unit): "Restarted \(unit), which was already active"
     case .left(let unit): "\(unit) is left running and is no longer the task's"
     case .recovered(let unit): "Recovered \(unit)"
-    case .restarted(let unit, let count): "systemd restarted \(unit) (restart \(count))"
+    case .restarted(let unit, let count, let reason):
+      "systemd restarted \(unit) (restart \(count)\(reason.map { ", after the result '\($0)'" } ?? ""))"
     case .replaced(let unit): "\(unit) was restarted by somebody else and stays the task's"
+    case .needsDaemonReload(let unit):
+      "The file of \(unit) has changed, and systemd uses the old one until: systemctl daemon-reload"
+    case .undefined(let unit): "\(unit) runs, but its file is gone: it cannot be started again"
+    case .triggers(let unit, let names):
+      "\(unit) is stopped, but can be started again by \(names.joined(separator: ", "))"
     case .stopping(let unit): "Stopping \(unit)"
     case .killing(let unit): "\(unit) did not stop in time: killing it"
     case .logsUnavailable(let unit, let reason): "The logs of \(unit) cannot be followed: \(reason)"

@@ -17,48 +17,85 @@ struct UnitLifecycle: Sendable, Hashable {
     /// The end can be answered.
     case ended(ExitResult)
     case report(TaskEventText)
+    /// The unit has ended and systemd has forgotten how: the journal is to be asked, and its answer given to
+    /// ``UnitLifecycle/observe(_:waited:history:)`` with the same status.
+    case consultJournal
   }
 
   private(set) var phase: Phase
+  /// Whether an earlier process of the plugin has started the task.
+  let isRecovered: Bool
   /// What systemd said last.
   private(set) var status: UnitStatus?
+  /// When the unit ended, by the journal, where that had to be asked.
+  private(set) var endTime: RealtimeTimestamp?
 
   /// The run before the one that a start was asked for.
   private let previousInvocationID: String?
+  /// The run that was seen last.
+  private var invocationID: String?
+  private var needsDaemonReload = false
+  private var isUndefined = false
+
+  /// How long a service may take to say that it is ready before its running program is enough.
+  static let readinessPatience: Duration = .seconds(3)
 
   /// A unit that a start is asked for.
   ///
   /// - Parameter previousInvocationID: the run that is to be replaced, if there is one; it does not count as started.
   init(previousInvocationID: String? = nil) {
     self.phase = .starting
+    self.isRecovered = false
     self.previousInvocationID = previousInvocationID
   }
 
-  private init(phase: Phase) {
-    self.phase = phase
+  /// A unit that a start was asked for before, and that is not known to have ended.
+  ///
+  /// - Parameter invocationID: the run that was seen last, where it is known.
+  init(recovered invocationID: String?) {
+    self.phase = .running
+    self.isRecovered = true
     self.previousInvocationID = nil
+    self.invocationID = invocationID
   }
 
-  /// A unit that a start was asked for before, and that is not known to have ended.
-  static let recovered = UnitLifecycle(phase: .running)
-
-  private var invocationID: String?
-
   /// Takes what systemd says now.
-  mutating func observe(_ status: UnitStatus) -> [Effect] {
+  ///
+  /// - Parameters:
+  ///   - waited: for how long the start has been under way.
+  ///   - history: what the journal says, where it had to be asked.
+  mutating func observe(_ status: UnitStatus, waited: Duration = .zero, history: UnitHistory? = nil)
+    -> [Effect]
+  {
     switch self.phase {
     case .ended:
       return []
     case .starting:
       // Inactive or failed now is what the unit was before the start.
       self.status = status
-      if let previous = self.previousInvocationID, status.invocationID == previous { return [] }
-      let programRuns = status.activeState == .activating && status.mainProcessID != nil
-      guard status.activeState == .active || programRuns else { return [] }
-      return self.run(status)
+      if self.isPreviousRun(status) { return [] }
+      guard status.activeState == .active || Self.programRuns(status, waited: waited) else { return [] }
+      return self.run(status, history)
     case .running:
-      return self.run(status)
+      return self.run(status, history)
     }
+  }
+
+  /// Whether a status is still that of the run before the one that a start was asked for.
+  func isPreviousRun(_ status: UnitStatus) -> Bool {
+    self.previousInvocationID.map { $0 == status.invocationID } ?? false
+  }
+
+  /// Whether the program of a unit that is not yet active runs, and that is enough: the program is all there is to a
+  /// oneshot; a service that is to say when it is ready is given some time for that.
+  private static func programRuns(_ status: UnitStatus, waited: Duration) -> Bool {
+    guard status.activeState == .activating, status.subState == "start" || status.subState == "start-post"
+    else {
+      return false
+    }
+    if status.serviceType == "oneshot" { return status.mainProcessID != nil }
+    return waited >= Self.readinessPatience
+      && (status.mainProcessID != nil || status.controlProcessID != nil)
   }
 
   /// The start job has succeeded.
@@ -68,35 +105,94 @@ struct UnitLifecycle: Sendable, Hashable {
     return [.started]
   }
 
+  /// The start job has failed.
+  ///
+  /// - Parameters:
+  ///   - status: what systemd says of the unit now.
+  ///   - history: what the journal says, where systemd has forgotten the unit.
+  /// - Returns: nil if the start is to fail; otherwise what to do, since the task has started all the same.
+  mutating func startFailed(_ status: UnitStatus, history: UnitHistory?) -> [Effect]? {
+    guard case .starting = self.phase else { return [] }
+    guard status.jobID == nil, let result = ExitResult(status, history: history) else {
+      // systemd goes on by itself (Restart=): the unit is the task's, and is stopped with it.
+      return self.startSucceeded()
+    }
+    // Where a start is nothing but running the program, one that ran and failed has started, and has ended. (The job of
+    // a simple service fails as well if the program is quick to.)
+    let end = status.isForgotten ? history?.ends.last : nil
+    guard let exit = end?.mainProcessExit ?? (status.isForgotten ? nil : status.mainProcessExit),
+      Self.startIsRunning(status.serviceType, exit), !self.isPreviousRun(status),
+      end == nil || end?.invocationID != self.previousInvocationID
+    else { return nil }
+    self.status = status
+    return self.startSucceeded() + self.end(result, end)
+  }
+
+  private static func startIsRunning(_ serviceType: String?, _ exit: MainProcessExit) -> Bool {
+    switch serviceType {
+    case "simple", "idle": true
+    case "oneshot", "exec": ServiceExitStatus(exit) == nil
+    default: false
+    }
+  }
+
   /// The unit is handed back as it is: to Nomad that is a good end.
   mutating func leave() -> [Effect] {
     if case .ended = self.phase { return [] }
-    let result = ExitResult(exitCode: 0)
+    return self.end(ExitResult(exitCode: 0), nil)
+  }
+
+  private mutating func end(_ result: ExitResult, _ end: UnitHistory.End?) -> [Effect] {
     self.phase = .ended(result)
+    self.endTime = end?.time
     return [.ended(result)]
   }
 
-  private mutating func run(_ status: UnitStatus) -> [Effect] {
+  private mutating func run(_ status: UnitStatus, _ history: UnitHistory?) -> [Effect] {
     var effects: [Effect] = []
     if case .starting = self.phase { effects.append(.started) }
     self.phase = .running
     let before = self.status
     self.status = status
     if let invocationID = status.invocationID {
-      if let known = self.invocationID, known != invocationID {
-        let isRestartBySystemd = (status.restartCount ?? 0) > (before?.restartCount ?? 0)
+      let isFirstRunUnseen = self.invocationID == nil && !self.isRecovered && (status.restartCount ?? 0) > 0
+      if self.invocationID.map({ $0 != invocationID }) ?? isFirstRunUnseen {
+        let isRestartBySystemd = (status.restartCount ?? 0) > (before?.restartCount ?? 0) || isFirstRunUnseen
         effects.append(
           .report(
             isRestartBySystemd
-              ? .restarted(unit: status.id, count: status.restartCount ?? 0) : .replaced(unit: status.id)))
+              ? .restarted(
+                unit: status.id, count: status.restartCount ?? 0,
+                reason: before?.subState?.hasPrefix("auto-restart") == true ? before?.result : nil)
+              : .replaced(unit: status.id)))
       }
       self.invocationID = invocationID
     }
-    // With a job the unit is on its way to somewhere else: a restart goes through inactive.
-    if status.jobID == nil, let result = ExitResult(status) {
-      self.phase = .ended(result)
-      effects.append(.ended(result))
+    if status.needsDaemonReload == true, !self.needsDaemonReload {
+      effects.append(.report(.needsDaemonReload(unit: status.id)))
     }
-    return effects
+    self.needsDaemonReload = status.needsDaemonReload == true
+    let result = ExitResult(status, history: history, of: self.invocationID)
+    let isUndefined = status.loadState == .notFound
+    if isUndefined, !self.isUndefined, result == nil { effects.append(.report(.undefined(unit: status.id))) }
+    self.isUndefined = isUndefined
+    // With a job the unit is on its way to somewhere else: a restart goes through inactive.
+    guard status.jobID == nil, let result else { return effects }
+    if history == nil, self.needsHistory(status, isFirst: before == nil) {
+      return effects + [.consultJournal]
+    }
+    return effects + self.end(result, history?.end(of: self.invocationID))
+  }
+
+  /// Whether systemd's own answer about a unit that is inactive may not be all. It keeps a unit that has failed, if
+  /// nothing says otherwise, so one that is forgotten has ended cleanly; but while nobody looked anybody could make
+  /// systemd forget the failure.
+  private func needsHistory(_ status: UnitStatus, isFirst: Bool) -> Bool {
+    guard status.activeState == .inactive else { return false }
+    let wasUnwatched = self.isRecovered && isFirst
+    guard status.isForgotten else {
+      return wasUnwatched && status.mainProcessExit.map { $0 != .exited(0) } ?? false
+    }
+    return wasUnwatched || status.isForgottenWhenFailed || status.loadState != .loaded
   }
 }

@@ -9,27 +9,38 @@ actor UnitTask {
   nonisolated let config: TaskConfig
   nonisolated let unit: UnitName
   private let onStop: TaskConfiguration.OnStop
-  /// Whether the unit is to be restarted rather than started.
-  private let restartsActiveUnit: Bool
+  private let start: Start
   private let host: SystemdHost
   private let watcher: UnitWatcher
   private let events: TaskEventHub
   private let logs: LogDelivery
   private let logger: Logger
-  private let wasRecovered: Bool
   private var lifecycle: UnitLifecycle
   private var endedAt: Date?
+  private var startBeganAt: ContinuousClock.Instant?
   private var startEndedAt: ContinuousClock.Instant?
   /// Of the unit's main process, where it is one of this host.
   private var mainProcess: ProcessEnd?
   private nonisolated let mainProcessEnds: AsyncStream<Int32>
   private nonisolated let mainProcessEnded: AsyncStream<Int32>.Continuation
-  private let firstSeenAt = Date()
+  private nonisolated let unclearEnds: AsyncStream<UnitStatus>
+  private nonisolated let unclearEnd: AsyncStream<UnitStatus>.Continuation
+  private let startedAt: Date
 
   /// How long the lines of a unit that takes its time to start wait.
   private static let followDelay: Duration = .milliseconds(200)
   /// How long the end of a unit that is killed may take.
   private static let killLimit: Duration = .seconds(30)
+  /// How a task begins.
+  enum Start: Sendable {
+    /// The unit's start is asked for. If it may be passed over since conditions are not met, that is looked for.
+    case start(mayBeSkipped: Bool)
+    /// An active unit's restart is asked for.
+    case restart
+    /// A start was asked for earlier, at this time.
+    case recovery(startedAt: Date?)
+  }
+
   /// How long a look at a unit that has just been started is waited for.
   private static let lookLimit: Duration = .seconds(5)
 
@@ -46,11 +57,11 @@ actor UnitTask {
   /// Fulfilled when nothing of the task runs any more.
   private nonisolated let finished = Promise<Void>()
 
-  /// A task whose unit is to be started, or taken up if `lifecycle` says that it runs.
+  /// A task whose unit is to be started, or taken up.
   ///
   /// - Throws: `DriverError` if the logs cannot be delivered.
   init(
-    _ config: TaskConfig, unit: UnitName, onStop: TaskConfiguration.OnStop, restartsActiveUnit: Bool = false,
+    _ config: TaskConfig, unit: UnitName, onStop: TaskConfiguration.OnStop, _ start: Start,
     from position: JournalPosition, lifecycle: UnitLifecycle, host: SystemdHost, watcher: UnitWatcher,
     events: TaskEventHub, logger: Logger
   ) throws {
@@ -60,24 +71,27 @@ actor UnitTask {
     self.config = config
     self.unit = unit
     self.onStop = onStop
-    self.restartsActiveUnit = restartsActiveUnit
+    self.start = start
+    self.startedAt = if case .recovery(let startedAt?) = start { startedAt } else { Date() }
     self.host = host
     self.watcher = watcher
     self.events = events
     self.logger = logger
-    self.wasRecovered = lifecycle.phase != .starting
     (self.mainProcessEnds, self.mainProcessEnded) = AsyncStream.makeStream(
       of: Int32.self, bufferingPolicy: .bufferingNewest(1))
+    (self.unclearEnds, self.unclearEnd) = AsyncStream.makeStream(
+      of: UnitStatus.self, bufferingPolicy: .bufferingNewest(1))
     self.lifecycle = lifecycle
     self.logs = try LogDelivery(
-      of: unit, for: config, from: position, resumes: self.wasRecovered, journalctl: host.journalctl,
+      of: unit, for: config, from: position, resumes: lifecycle.isRecovered, journalctl: host.journalctl,
       logger: logger)
   }
 
   /// Does all that the task needs, until it is dismissed or cancelled.
   func run() async {
     let watch = self.watcher.watch(self.unit) { [weak self] in await self?.observe($0, askedAt: $1) }
-    if self.wasRecovered { self.watcher.hint(self.unit) }
+    let isRecovered = self.lifecycle.isRecovered
+    if isRecovered { self.watcher.hint(self.unit) }
     defer {
       self.watcher.unwatch(self.unit, watch)
       self.finished.fulfil(())
@@ -89,7 +103,8 @@ actor UnitTask {
         await self.logs.follow { self.watcher.hint(self.unit) }
       }
       group.addTask { await self.lookWhenMainProcessEnds() }
-      if !self.wasRecovered { group.addTask { await self.start() } }
+      group.addTask { await self.clearUpUnclearEnds() }
+      if !isRecovered { group.addTask { await self.startUnit() } }
       _ = await self.hasEnded()
       group.cancelAll()
     }
@@ -122,22 +137,27 @@ actor UnitTask {
 
   // MARK: Start
 
-  private func start() async {
+  private func startUnit() async {
     do {
+      self.startBeganAt = .now
       try await withThrowingTaskGroup(of: Void.self) { group in
         // A start can take as long as the unit's program: it is answered when that runs.
         group.addTask {
-          for delay in [50, 200, 750] {
-            try await Task.sleep(for: .milliseconds(delay))
+          for delay in Self.startLooks {
+            try await Task.sleep(for: delay)
             self.watcher.hint(self.unit)
           }
         }
         defer { group.cancelAll() }
-        if self.restartsActiveUnit {
+        if case .restart = self.start {
           try await self.host.systemctl.restart(self.unit)
         } else {
           try await self.host.systemctl.start(self.unit)
         }
+      }
+      if let skippedStart = try await self.skippedStart() {
+        self.started.fulfil(.failure(DriverError.recoverable(skippedStart)))
+        return
       }
       self.startEndedAt = .now
       self.apply(self.lifecycle.startSucceeded())
@@ -149,23 +169,75 @@ actor UnitTask {
     }
   }
 
+  /// When to look at a unit while its start is under way, each after the one before: soon for those that are quick, and
+  /// when a service has had its time to become ready.
+  private static let startLooks: [Duration] = [
+    .milliseconds(50), .milliseconds(200), .milliseconds(750),
+    UnitLifecycle.readinessPatience - .milliseconds(900),
+  ]
+
+  /// Why systemd has passed over the start, if it has: a start job whose conditions are not met succeeds.
+  private func skippedStart() async throws -> String? {
+    guard case .start(mayBeSkipped: true) = self.start, case .starting = self.lifecycle.phase,
+      let status = try? await self.host.systemctl.show(self.unit), status.activeState == .inactive,
+      let skippedStart = (try? await self.host.journalctl.history(of: self.unit))?.skippedStart
+    else { return nil }
+    try Task.checkCancellation()
+    return
+      "systemctl start \(self.unit) did nothing: \(skippedStart) `systemctl cat \(self.unit)` shows all conditions."
+  }
+
   private func startFailed(_ error: any Error) async {
-    let status = try? await self.host.systemctl.show(self.unit)
+    let status = try? await self.statusAfterFailedStart()
+    var history: UnitHistory?
+    if status?.isForgotten == true { history = try? await self.host.journalctl.history(of: self.unit) }
+    if Task.isCancelled { return self.started.fulfil(.failure(CancellationError())) }
     if case .starting = self.lifecycle.phase {
-      if let status, ExitResult(status) == nil {
-        // systemd goes on by itself (Restart=): the unit is the task's, and is stopped with it.
-        self.apply(self.lifecycle.startSucceeded())
-      } else {
-        let result = status.flatMap { ExitResult($0)?.message }
-        let text = "\(error)" + (result.map { " (\($0))" } ?? "")
+      guard let status, let effects = self.lifecycle.startFailed(status, history: history) else {
+        let text = ["\(error)", self.cause(of: error, status, history), await self.failedRequirements(error)]
+          .compactMap(\.self).joined(separator: " ")
         let isTemporary = (error as? SystemdError)?.isTemporary == true
         self.started.fulfil(
           .failure(isTemporary ? DriverError.recoverable(text) : DriverError.unrecoverable(text)))
         return
       }
+      self.apply(effects)
     }
     // Answered already: what became of the unit is what Nomad is to hear.
     self.watcher.hint(self.unit)
+  }
+
+  private func cause(of error: any Error, _ status: UnitStatus?, _ history: UnitHistory?) -> String? {
+    guard let status else { return nil }
+    if (error as? SystemdError)?.reason == .jobFailed, self.lifecycle.isPreviousRun(status) {
+      // systemctl tells how the run before ended.
+      return "(systemd refused to run it: it was started too often (StartLimitBurst=). "
+        + "systemctl reset-failed \(self.unit) allows it again.)"
+    }
+    return ExitResult(status, history: history)?.message.map { "(\($0))" }
+  }
+
+  /// What becomes of a unit whose start job has failed: its job ends before the unit has stopped.
+  private func statusAfterFailedStart() async throws -> UnitStatus {
+    while true {
+      let status = try await self.host.systemctl.show(self.unit)
+      guard status.activeState == .deactivating else { return status }
+      try await Task.sleep(for: .milliseconds(100))
+    }
+  }
+
+  /// The units whose failure has made the start fail.
+  private func failedRequirements(_ error: any Error) async -> String? {
+    guard (error as? SystemdError)?.reason == .dependencyFailed,
+      let units = try? await self.host.systemctl.requirements(of: self.unit),
+      let listings = try? await self.host.systemctl.listUnits(units)
+    else { return nil }
+    let failed = units.filter {
+      listings[$0].map { $0.activeState == .failed || $0.loadState != .loaded } ?? true
+    }
+    return failed.isEmpty
+      ? nil
+      : "Of the units that it requires, these are not active: " + failed.map(\.name).joined(separator: ", ")
   }
 
   /// Waits until the start can be answered.
@@ -178,7 +250,8 @@ actor UnitTask {
   func observe(_ status: UnitStatus, askedAt: ContinuousClock.Instant) {
     // An answer from before the end of the start job can be about the run before.
     if let startEndedAt = self.startEndedAt, askedAt < startEndedAt { return }
-    self.apply(self.lifecycle.observe(status))
+    let waited = self.startBeganAt.map { askedAt - $0 } ?? .zero
+    self.apply(self.lifecycle.observe(status, waited: waited))
     if self.lifecycle.phase != .starting { self.seen.fulfil(()) }
     guard !self.host.isRemote, status.mainProcessID != self.mainProcess?.processID else { return }
     self.mainProcess = status.mainProcessID.flatMap { processID in
@@ -213,7 +286,26 @@ actor UnitTask {
         self.ended.fulfil(result)
       case .report(let text):
         self.report(text)
+      case .consultJournal:
+        if let status = self.lifecycle.status { self.unclearEnd.yield(status) }
       }
+    }
+  }
+
+  /// Asks the journal about ends of which systemd does not tell all.
+  private func clearUpUnclearEnds() async {
+    for await status in self.unclearEnds {
+      var history = UnitHistory()
+      do {
+        history = try await self.host.journalctl.history(of: self.unit)
+      } catch is CancellationError {
+        return
+      } catch {
+        self.logger.warning("The journal does not tell how the unit ended.", metadata: ["error": "\(error)"])
+      }
+      // Somebody may have started it again meanwhile.
+      guard self.lifecycle.status == status else { continue }
+      self.apply(self.lifecycle.observe(status, history: history))
     }
   }
 
@@ -221,10 +313,14 @@ actor UnitTask {
     var annotations = ["unit": self.unit.name]
     if let status = self.lifecycle.status {
       annotations["state"] = "\(status.activeState)"
+      annotations["result"] = status.result
       annotations["invocation_id"] = status.invocationID
     }
     self.events.report(text, of: self.config, annotations: annotations)
   }
+
+  /// The unit's run that was seen last.
+  var invocationID: String? { self.lifecycle.status?.invocationID }
 
   /// Whether the unit has not ended, as far as is known.
   nonisolated var isRunning: Bool { self.ended.current == nil }
@@ -248,9 +344,10 @@ actor UnitTask {
     let status = self.lifecycle.status
     return TaskStatus(
       id: self.config.id, name: self.config.name, state: self.isRunning ? .running : .exited,
-      startedAt: (status?.mainProcessStart ?? status?.activeEnter)?.date ?? self.firstSeenAt,
+      startedAt: (status?.mainProcessStart ?? status?.activeEnter)?.date ?? self.startedAt,
       completedAt: self.isRunning
-        ? nil : (status?.mainProcessEnd ?? status?.inactiveEnter)?.date ?? self.endedAt,
+        ? nil
+        : (self.lifecycle.endTime ?? status?.mainProcessEnd ?? status?.inactiveEnter)?.date ?? self.endedAt,
       exitResult: self.ended.current, driverAttributes: attributes)
   }
 
@@ -268,8 +365,10 @@ actor UnitTask {
     let deadline = ContinuousClock.now + timeout
     if let signal, !signal.isEmpty {
       do {
+        _ = try? await self.seen.value(within: Self.lookLimit)
+        let processID = self.lifecycle.status?.mainProcessID
         try await self.host.systemctl.kill(self.unit, signal: signal, whom: .main)
-        _ = await self.hasEnded(by: deadline)
+        await self.waitForEnd(ofMainProcess: processID, by: deadline)
       } catch let error as SystemdError {
         // There may be no main process; the stop comes in any case.
         self.logger.warning("The job's kill_signal was not sent.", metadata: ["error": "\(error)"])
@@ -291,8 +390,34 @@ actor UnitTask {
         self.unit, timeLimit: max(.zero, ContinuousClock.now.duration(to: deadline)) + Self.killLimit)
     }
     self.watcher.hint(self.unit)
+    await self.reportTriggers()
     // The stop has succeeded; the watcher sees it at once, or when systemd answers again.
     _ = await self.hasEnded(by: .now + .seconds(5))
+  }
+
+  /// Waits until the unit has ended, or its main process has: systemd would start it again (Restart=).
+  private func waitForEnd(ofMainProcess processID: Int32?, by deadline: ContinuousClock.Instant) async {
+    await withTaskGroup(of: Void.self) { group in
+      group.addTask { _ = await self.hasEnded(by: deadline) }
+      if let processID, !self.host.isRemote {
+        group.addTask {
+          let ended = Promise<Void>()
+          let end = ProcessEnd(of: processID) { ended.fulfil(()) }
+          if end != nil { _ = try? await ended.value }
+          withExtendedLifetime(end) {}
+        }
+      }
+      await group.next()
+      group.cancelAll()
+    }
+  }
+
+  /// Tells which units could start the unit again, now that it is stopped.
+  private func reportTriggers() async {
+    let triggers = self.lifecycle.status?.triggeredBy.compactMap { try? UnitName($0) } ?? []
+    guard !triggers.isEmpty, let listings = try? await self.host.systemctl.listUnits(triggers) else { return }
+    let active = listings.filter { $0.value.activeState == .active }.keys.map(\.name).sorted()
+    if !active.isEmpty { self.report(.triggers(unit: self.unit.name, names: active)) }
   }
 
   /// Makes systemd forget that the unit has failed, so that its start limit does not refuse the next start.

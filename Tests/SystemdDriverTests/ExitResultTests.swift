@@ -21,6 +21,13 @@ import Testing
     #expect(result.message == nil)
   }
 
+  @Test func inactiveSinceACommandSaidSo() throws {
+    let result = try #require(
+      try ExitResult(status("inactive", ["InvocationID": "a", "Result": "exec-condition"])))
+    #expect(result.exitCode == 1)
+    #expect(result.message?.contains("ExecCondition=") == true)
+  }
+
   @Test(arguments: ["not-found", "bad-setting", "error"])
   func inactiveAndItsDefinitionIsGone(loadState: String) throws {
     let result = try #require(try ExitResult(status("inactive", ["LoadState": loadState])))
@@ -55,6 +62,10 @@ import Testing
     Failure(result: "watchdog", code: 3, status: 6, exitCode: 134, signal: 6, text: "WatchdogSec="),
     Failure(result: "start-limit-hit", code: 1, status: 4, exitCode: 4, text: "reset-failed"),
     Failure(result: "protocol", code: 1, status: 0, exitCode: 1, text: "Type="),
+    Failure(result: "exit-code", code: 1, status: 240, exitCode: 240, text: "set up"),
+    Failure(result: "exec-condition", code: 0, status: 0, exitCode: 1, text: "ExecCondition="),
+    Failure(result: "trigger-limit-hit", code: 0, status: 0, exitCode: 1, text: "TriggerLimitBurst="),
+    Failure(result: "unit-start-limit-hit", code: 0, status: 0, exitCode: 1, text: "triggers"),
     Failure(result: "resources", code: 0, status: 0, exitCode: 1, text: "resource"),
     Failure(result: "something-new", code: 0, status: 0, exitCode: 1, text: "something-new"),
   ])

@@ -21,14 +21,14 @@ import Testing
   @Test func whatIsKeptIsBounded() async {
     let hub = TaskEventHub()
     for index in 0..<1000 {
-      hub.report(.restarted(unit: "a.service", count: UInt32(index)), of: TaskConfig(id: "a"))
+      hub.report(.restarted(unit: "a.service", count: UInt32(index), reason: nil), of: TaskConfig(id: "a"))
     }
     let kept = await self.first(TaskEventHub.keptEvents, of: hub)
     #expect(kept.last == "systemd restarted a.service (restart 999)")
     // Nobody reads: the oldest are lost, and nobody waits.
     let slow = hub.events()
     for index in 0..<(2 * TaskEventHub.bufferSize) {
-      hub.report(.restarted(unit: "a.service", count: UInt32(index)), of: TaskConfig(id: "a"))
+      hub.report(.restarted(unit: "a.service", count: UInt32(index), reason: nil), of: TaskConfig(id: "a"))
     }
     var iterator = slow.makeAsyncIterator()
     let oldest = await iterator.next()?.message

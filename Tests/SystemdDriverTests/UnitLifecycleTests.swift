@@ -29,9 +29,168 @@ import Testing
 
   @Test func theProgramRunsBeforeTheStartJobIsDone() throws {
     var lifecycle = UnitLifecycle()
-    #expect(try lifecycle.observe(status("activating", ["MainPID": "42"])) == [.started])
+    let preparing = ["Type": "oneshot", "SubState": "start-pre", "ControlPID": "41"]
+    #expect(try lifecycle.observe(status("activating", preparing)) == [])
+    let running = ["Type": "oneshot", "SubState": "start", "MainPID": "42"]
+    #expect(try lifecycle.observe(status("activating", running)) == [.started])
     #expect(lifecycle.startSucceeded() == [])
     #expect(try lifecycle.observe(status("inactive")) == [.ended(ExitResult(exitCode: 0))])
+  }
+
+  @Test(arguments: [
+    ["Type": "notify", "MainPID": "42"], ["Type": "dbus", "MainPID": "42"],
+    ["Type": "forking", "ControlPID": "42"],
+  ])
+  func aServiceIsGivenTimeToBecomeReady(properties: [String: String]) throws {
+    var lifecycle = UnitLifecycle()
+    let status = try status("activating", properties.merging(["SubState": "start"]) { $1 })
+    #expect(lifecycle.observe(status) == [])
+    #expect(lifecycle.observe(status, waited: .milliseconds(2999)) == [])
+    #expect(lifecycle.observe(status, waited: .seconds(3)) == [.started])
+  }
+
+  @Test func aServiceThatWaitsToBeStartedAgainDoesNotRun() throws {
+    var lifecycle = UnitLifecycle()
+    let waiting = try status("activating", ["Type": "notify", "SubState": "auto-restart"])
+    #expect(lifecycle.observe(waiting, waited: .seconds(60)) == [])
+  }
+
+  // MARK: Start jobs that fail
+
+  @Test(arguments: ["notify", "dbus", "forking"])
+  func aStartJobThatFails(type: String) throws {
+    var lifecycle = UnitLifecycle()
+    let failed = try status(
+      "failed",
+      ["Type": type, "Result": "exit-code", "ExecMainCode": "1", "ExecMainStatus": "3", "InvocationID": "b"])
+    #expect(lifecycle.startFailed(failed, history: nil) == nil)
+    #expect(lifecycle.phase == .starting)
+  }
+
+  @Test(arguments: ["oneshot", "exec", "simple", "idle"]) func aProgramThatFailsHasRun(type: String) throws {
+    var lifecycle = UnitLifecycle(previousInvocationID: "a")
+    let properties = [
+      "Type": "oneshot", "Result": "exit-code", "ExecMainCode": "1", "ExecMainStatus": "3",
+      "InvocationID": "b",
+    ]
+    let effects = try lifecycle.startFailed(status("failed", properties), history: nil)
+    #expect(effects?.first == .started)
+    guard case .ended(let result)? = effects?.last else { return #expect(Bool(false), "it has ended") }
+    #expect(result.exitCode == 3)
+    #expect(lifecycle.phase == .ended(result))
+  }
+
+  @Test(arguments: [
+    // The program could not be run, another process failed, the failure is the run's before.
+    ["ExecMainCode": "1", "ExecMainStatus": "203", "InvocationID": "b"],
+    ["ExecMainCode": "0", "ExecMainStatus": "0", "InvocationID": "b"],
+    ["ExecMainCode": "1", "ExecMainStatus": "3", "InvocationID": "a"],
+  ])
+  func theProgramOfAOneshotThatHasNotRun(properties: [String: String]) throws {
+    var lifecycle = UnitLifecycle(previousInvocationID: "a")
+    let failed = try status("failed", properties.merging(["Type": "oneshot", "Result": "exit-code"]) { $1 })
+    #expect(lifecycle.startFailed(failed, history: nil) == nil)
+  }
+
+  @Test func theProgramOfAOneshotThatIsForgottenHasRun() throws {
+    var lifecycle = UnitLifecycle()
+    let forgotten = try status("inactive", ["Type": "oneshot", "CollectMode": "inactive-or-failed"])
+    #expect(lifecycle.startFailed(forgotten, history: UnitHistory()) == nil)
+    let history = try history("b", result: "exit-code", status: 9)
+    let effects = lifecycle.startFailed(forgotten, history: history)
+    guard case .ended(let result)? = effects?.last else { return #expect(Bool(false), "it has ended") }
+    #expect(result.exitCode == 9)
+  }
+
+  @Test func aStartThatSystemdTriesAgain() throws {
+    var lifecycle = UnitLifecycle()
+    let waiting = try status(
+      "activating", ["Type": "notify", "SubState": "auto-restart", "Result": "exit-code"])
+    #expect(lifecycle.startFailed(waiting, history: nil) == [.started])
+    #expect(lifecycle.phase == .running)
+  }
+
+  // MARK: Ends that systemd forgets
+
+  @Test func aUnitThatIsForgottenHasEndedCleanly() throws {
+    var lifecycle = UnitLifecycle()
+    #expect(try lifecycle.observe(status("active", ["InvocationID": "a"])) == [.started])
+    #expect(try lifecycle.observe(status("inactive")) == [.ended(ExitResult(exitCode: 0))])
+  }
+
+  @Test(arguments: [["CollectMode": "inactive-or-failed"], ["LoadState": "not-found"]])
+  func ofAUnitThatMayHaveFailedTheJournalTells(properties: [String: String]) throws {
+    for (result, exitCode) in [("success", Int32(0)), ("exit-code", 9)] {
+      var lifecycle = UnitLifecycle()
+      #expect(try lifecycle.observe(status("active", ["InvocationID": "a"])) == [.started])
+      let forgotten = try status("inactive", properties)
+      #expect(lifecycle.observe(forgotten) == [.consultJournal])
+      #expect(lifecycle.phase == .running)
+      let effects = lifecycle.observe(forgotten, history: try history("a", result: result, status: exitCode))
+      guard case .ended(let end)? = effects.last else { return #expect(Bool(false), "it has ended") }
+      #expect(end.exitCode == exitCode)
+      #expect((end.message == nil) == (exitCode == 0))
+      #expect(lifecycle.endTime?.microseconds == 1)
+    }
+  }
+
+  @Test func anEndThatNobodyTellsIsNotAGoodOne() throws {
+    for properties in [["CollectMode": "inactive-or-failed"], ["LoadState": "not-found"]] {
+      var lifecycle = UnitLifecycle(recovered: "a")
+      let forgotten = try status("inactive", properties)
+      // Another run's end is not this one's.
+      let effects = lifecycle.observe(forgotten, history: try history("b", result: "success", status: 0))
+      guard case .ended(let end)? = effects.last else { return #expect(Bool(false), "it has ended") }
+      #expect(end.exitCode == 1)
+      #expect(end.message?.contains("not known") == true)
+    }
+  }
+
+  @Test func whatEndedWhileNobodyWatchedIsAskedOfTheJournal() throws {
+    // Somebody may have reset it.
+    var forgotten = UnitLifecycle(recovered: "a")
+    #expect(try forgotten.observe(status("inactive")) == [.consultJournal])
+    #expect(
+      try forgotten.observe(status("inactive"), history: UnitHistory()) == [.ended(ExitResult(exitCode: 0))])
+    var kept = UnitLifecycle(recovered: "a")
+    let reset = try status(
+      "inactive", ["InvocationID": "a", "ExecMainCode": "1", "ExecMainStatus": "9", "Result": "success"])
+    #expect(kept.observe(reset) == [.consultJournal])
+    guard
+      case .ended(let end)? = kept.observe(reset, history: try history("a", result: "exit-code", status: 9))
+        .last
+    else { return #expect(Bool(false), "it has ended") }
+    #expect(end.exitCode == 9)
+  }
+
+  // MARK: Events
+
+  @Test func aNeededReloadIsReportedOnce() throws {
+    var lifecycle = UnitLifecycle(recovered: nil)
+    let changed = try status("active", ["NeedDaemonReload": "yes"])
+    #expect(lifecycle.observe(changed) == [.report(.needsDaemonReload(unit: "x.service"))])
+    #expect(lifecycle.observe(changed) == [])
+    #expect(try lifecycle.observe(status("active", ["NeedDaemonReload": "no"])) == [])
+    #expect(lifecycle.observe(changed) == [.report(.needsDaemonReload(unit: "x.service"))])
+  }
+
+  @Test func aUnitWhoseFileIsGoneRunsOn() throws {
+    var lifecycle = UnitLifecycle(recovered: nil)
+    let gone = try status("active", ["LoadState": "not-found"])
+    #expect(lifecycle.observe(gone) == [.report(.undefined(unit: "x.service"))])
+    #expect(lifecycle.observe(gone) == [])
+    #expect(lifecycle.phase == .running)
+  }
+
+  @Test func aRestartThatNobodySawIsReported() throws {
+    var bySystemd = UnitLifecycle(recovered: "a")
+    #expect(
+      try bySystemd.observe(status("active", ["InvocationID": "c", "NRestarts": "2"]))
+        == [.report(.restarted(unit: "x.service", count: 2, reason: nil))])
+    var bySomebody = UnitLifecycle(recovered: "a")
+    #expect(
+      try bySomebody.observe(status("active", ["InvocationID": "c", "NRestarts": "0"]))
+        == [.report(.replaced(unit: "x.service"))])
   }
 
   @Test func aOneshotThatHasEndedWhenItsStartIsDone() throws {
@@ -46,14 +205,14 @@ import Testing
   }
 
   @Test func aRestartGoesThroughInactive() throws {
-    var lifecycle = UnitLifecycle.recovered
+    var lifecycle = UnitLifecycle(recovered: nil)
     #expect(try lifecycle.observe(status("inactive", ["Job": "77"])) == [])
     #expect(lifecycle.phase == .running)
     #expect(try lifecycle.observe(status("inactive")) == [.ended(ExitResult(exitCode: 0))])
   }
 
   @Test func theEndIsToldOnceAndStays() throws {
-    var lifecycle = UnitLifecycle.recovered
+    var lifecycle = UnitLifecycle(recovered: nil)
     let failed = try status("failed", ["Result": "exit-code", "ExecMainCode": "1", "ExecMainStatus": "3"])
     guard case .ended(let result)? = lifecycle.observe(failed).last else {
       return #expect(Bool(false), "it has ended")
@@ -66,18 +225,27 @@ import Testing
   }
 
   @Test func restartsBySystemdAreReported() throws {
-    var lifecycle = UnitLifecycle.recovered
+    var lifecycle = UnitLifecycle(recovered: nil)
     #expect(try lifecycle.observe(status("active", ["InvocationID": "a", "NRestarts": "0"])) == [])
     #expect(
-      try lifecycle.observe(status("activating", ["SubState": "auto-restart", "InvocationID": "a"])) == [])
+      try lifecycle.observe(
+        status("activating", ["SubState": "auto-restart", "InvocationID": "a", "Result": "exit-code"])) == [])
     #expect(
       try lifecycle.observe(status("active", ["InvocationID": "b", "NRestarts": "1"]))
-        == [.report(.restarted(unit: "x.service", count: 1))])
+        == [.report(.restarted(unit: "x.service", count: 1, reason: "exit-code"))])
     #expect(lifecycle.phase == .running)
   }
 
+  @Test func aRestartBeforeTheFirstLookIsReported() throws {
+    var lifecycle = UnitLifecycle()
+    _ = lifecycle.startSucceeded()
+    #expect(
+      try lifecycle.observe(status("active", ["InvocationID": "b", "NRestarts": "2"]))
+        == [.report(.restarted(unit: "x.service", count: 2, reason: nil))])
+  }
+
   @Test func aRestartBySomebodyElseIsReported() throws {
-    var lifecycle = UnitLifecycle.recovered
+    var lifecycle = UnitLifecycle(recovered: nil)
     #expect(try lifecycle.observe(status("active", ["InvocationID": "a", "NRestarts": "0"])) == [])
     #expect(
       try lifecycle.observe(status("active", ["InvocationID": "b", "NRestarts": "0"]))
@@ -92,14 +260,16 @@ import Testing
       var lifecycle = UnitLifecycle()
       var effects: [UnitLifecycle.Effect] = []
       for _ in 0..<12 {
-        if Int.random(in: 0..<4, using: &generator) == 0 {
-          effects += lifecycle.startSucceeded()
-        } else {
+        switch Int.random(in: 0..<8, using: &generator) {
+        case 0: effects += lifecycle.startSucceeded()
+        case 1: effects += try lifecycle.startFailed(status("failed"), history: nil) ?? []
+        default:
           let state = states.randomElement(using: &generator) ?? "active"
           effects += lifecycle.observe(
             try status(
               state,
               [
+                "Type": "oneshot", "SubState": "start",
                 "MainPID": "\(Int.random(in: 0..<2, using: &generator))",
                 "InvocationID": Bool.random(using: &generator) ? "a" : "b", "Result": "exit-code",
               ]))

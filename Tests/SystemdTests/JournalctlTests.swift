@@ -92,11 +92,11 @@ import Testing
     }
   }
 
-  @Test func historyIsWhatTheManagerSaidSince() async throws {
+  @Test func historyIsWhatTheManagerSaid() async throws {
     let runner = ScriptedRunner(.output(""), .output(""))
-    #expect(try await journalctl(runner).history(of: web, after: .beginning) == UnitHistory())
+    #expect(try await journalctl(runner).history(of: web) == UnitHistory())
     #expect(runner.lines.first == "journalctl --sync")
-    #expect(runner.lines.last?.hasPrefix("journalctl --no-pager --boot --quiet ") == true)
+    #expect(runner.lines.last?.hasPrefix("journalctl --no-pager --boot --quiet --lines=100 ") == true)
     #expect(runner.lines.last?.hasSuffix(" --unit=web.service _PID=1") == true)
     #expect(runner.commands.last?.timeLimit == .seconds(10))
   }

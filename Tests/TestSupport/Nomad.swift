@@ -45,9 +45,11 @@ package struct Nomad: Sendable {
 
   /// Starts a task, and destroys it after `body`.
   package func withTask<R: Sendable>(
-    _ unit: String, _ body: @Sendable (RunningTask) async throws -> R
+    _ unit: String, _ driverConfig: [String: MessagePackValue] = [:],
+    _ body: @Sendable (RunningTask) async throws -> R
   ) async throws -> R {
-    let allocation = try Allocation(unit: unit)
+    let allocation = try Allocation(
+      unit: unit, driverConfig: driverConfig.merging(["unit": .string(unit)]) { $1 })
     defer { allocation.remove() }
     let handle = try await self.calls.startTask(allocation.config)
     let task = RunningTask(nomad: self, allocation: allocation, handle: handle)
@@ -55,6 +57,16 @@ package struct Nomad: Sendable {
     do { result = .success(try await body(task)) } catch { result = .failure(error) }
     try? await self.calls.destroyTask(task.id, force: true)
     return try result.get()
+  }
+
+  /// Gives the task events that there are, those of tasks that exist, and those that come while `body` runs.
+  package func withEvents<R: Sendable>(_ body: @Sendable (TaskEvents) async throws -> R) async throws -> R {
+    let events = TaskEvents()
+    return try await withThrowingTaskGroup(of: Void.self) { group in
+      group.addTask { try await self.calls.taskEvents { events.append($0) } }
+      defer { group.cancelAll() }
+      return try await body(events)
+    }
   }
 
   /// The children of the plugin's process.
@@ -68,6 +80,22 @@ package struct Nomad: Sendable {
         String($0)
       }
     }
+  }
+}
+
+/// Task events as they come.
+package final class TaskEvents: Sendable {
+  private let events = Mutex<[TaskEvent]>([])
+
+  fileprivate func append(_ event: TaskEvent) { self.events.withLock { $0.append(event) } }
+
+  package var all: [TaskEvent] { self.events.withLock { $0 } }
+
+  /// Waits for an event whose text contains a text.
+  @discardableResult
+  package func event(with text: String) async throws -> TaskEvent {
+    try await eventually("an event with '\(text)'") { self.all.contains { $0.message.contains(text) } }
+    return self.all.first { $0.message.contains(text) } ?? self.all[0]
   }
 }
 
@@ -90,6 +118,11 @@ package final class Allocation: Sendable {
   private let folder: String
   private let output = Mutex<[UInt8]>([])
   private let hasEnded = Mutex(false)
+
+  package convenience init(unit: String, driverConfig: [String: MessagePackValue]) throws {
+    let entries = driverConfig.map { MessagePackValue.MapEntry(key: .string($0.key), value: $0.value) }
+    try self.init(unit: unit, driverConfig: .map(entries))
+  }
 
   package init(unit: String, driverConfig: MessagePackValue? = nil) throws {
     let id = UUID().uuidString.lowercased()

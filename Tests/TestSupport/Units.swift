@@ -9,6 +9,34 @@ package enum Units {
     return "\(template)@\(UUID().uuidString.lowercased()).service"
   }
 
+  /// A unit of any type for one test, with a name of its own.
+  ///
+  /// - Parameter lines: the lines of its file; `NAME` in them stands for its name without the suffix.
+  package static func install(_ lines: String..., suffix: String = "service") async throws -> String {
+    try await installed.value
+    let name = "u-\(UUID().uuidString.lowercased())"
+    try self.write(lines, to: "\(name).\(suffix)", name: name)
+    try await systemctl("daemon-reload")
+    return "\(name).\(suffix)"
+  }
+
+  /// Writes the file of a unit; systemd does not know of it yet.
+  package static func write(_ lines: [String], to unit: String, name: String = "") throws {
+    let text = lines.joined(separator: "\n").replacingOccurrences(of: "NAME", with: name)
+    try Data(text.utf8).write(to: URL(fileURLWithPath: "/run/systemd/system/\(unit)"))
+  }
+
+  /// Removes the file of a unit; systemd does not know of it yet.
+  package static func removeFile(of unit: String) throws {
+    try FileManager.default.removeItem(atPath: "/run/systemd/system/\(unit)")
+  }
+
+  /// A property of a unit.
+  package static func property(_ property: String, of unit: String) async throws -> String {
+    try await systemctl("show", "--value", "--property=\(property)", "--", unit).trimmingCharacters(
+      in: .newlines)
+  }
+
   private static let installed = Task {
     let folder = URL(fileURLWithPath: "/run/systemd/system")
     for (name, lines) in templates {

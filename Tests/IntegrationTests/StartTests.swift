@@ -1,0 +1,248 @@
+import Foundation
+import NomadPlugin
+import TestSupport
+import Testing
+
+/// What StartTask answers, and when.
+@Suite(.needsSystemd) struct StartTests {
+  /// Starts a task that cannot be started.
+  private func failure(_ nomad: Nomad, _ unit: String) async throws -> DriverError {
+    let allocation = try Allocation(unit: unit)
+    defer { allocation.remove() }
+    let error = await #expect(throws: DriverError.self) {
+      try await nomad.calls.startTask(allocation.config)
+    }
+    await #expect(throws: DriverError.taskNotFound) { try await nomad.calls.waitTask(allocation.config.id) }
+    return try #require(error)
+  }
+
+  private func recoverable(_ error: DriverError) -> String? {
+    if case .recoverable(let text) = error { text } else { nil }
+  }
+
+  // MARK: Failures
+
+  @Test(arguments: ["ConditionPathExists=/no/such/path", "ConditionHost=no-such-host"])
+  func anUnmetConditionIsNamed(condition: String) async throws {
+    let unit = try await Units.install("[Unit]", condition, "[Service]", "ExecStart=/bin/sleep infinity")
+    try await Nomad.run { nomad in
+      let text = try #require(self.recoverable(try await self.failure(nomad, unit)))
+      #expect(text.contains("systemctl start \(unit)") && text.contains(condition), "\(text)")
+    }
+  }
+
+  @Test func aConditionThatIsMetIsNoHindrance() async throws {
+    let unit = try await Units.install(
+      "[Unit]", "ConditionPathExists=/etc", "[Service]", "ExecStart=/bin/sleep infinity")
+    try await Nomad.run { nomad in
+      try await nomad.withTask(unit) { task in
+        let state = try await task.inspect().state
+        #expect(state == .running)
+      }
+    }
+  }
+
+  @Test func anUnmetExecConditionIsNamed() async throws {
+    let unit = try await Units.install(
+      "[Service]", "ExecCondition=/bin/false", "ExecStart=/bin/sleep infinity")
+    try await Nomad.run { nomad in
+      let text = try #require(self.recoverable(try await self.failure(nomad, unit)))
+      #expect(text.contains("skipped"), "\(text)")
+    }
+  }
+
+  @Test func anAssertionThatDoesNotHold() async throws {
+    let unit = try await Units.install(
+      "[Unit]", "AssertPathExists=/no/such/path", "[Service]", "ExecStart=/bin/sleep infinity")
+    try await Nomad.run { nomad in
+      let text = try #require(self.recoverable(try await self.failure(nomad, unit)))
+      #expect(text.contains("Assertion failed") && text.contains("systemctl cat \(unit)"), "\(text)")
+    }
+  }
+
+  @Test func aDependencyThatFailsIsNamed() async throws {
+    let dependency = try await Units.install("[Service]", "Type=oneshot", "ExecStart=/bin/false")
+    let unit = try await Units.install(
+      "[Unit]", "Requires=\(dependency)", "After=\(dependency)", "[Service]", "ExecStart=/bin/sleep infinity")
+    try await Nomad.run { nomad in
+      let text = try #require(self.recoverable(try await self.failure(nomad, unit)))
+      #expect(text.contains("A dependency job for \(unit) failed") && text.contains(dependency), "\(text)")
+      // Another requirement, which is active, is not blamed.
+      #expect(!text.contains("sysinit.target"), "\(text)")
+    }
+    try await Units.systemctl("reset-failed", dependency)
+  }
+
+  @Test func theStartLimit() async throws {
+    let unit = try await Units.install(
+      "[Unit]", "StartLimitBurst=1", "StartLimitIntervalSec=1h", "[Service]", "ExecStart=/bin/false")
+    try await Nomad.run { nomad in
+      // Tests beside this one have systemd read all files anew, and forget the starts that it has counted.
+      try await eventually("the refusal") {
+        try await Units.systemctl("start", unit)
+        let allocation = try Allocation(unit: unit)
+        defer { allocation.remove() }
+        do {
+          _ = try await nomad.calls.startTask(allocation.config)
+          try await nomad.calls.destroyTask(allocation.config.id, force: true)
+          return false
+        } catch let error as DriverError {
+          guard let text = self.recoverable(error), text.contains("too often") else { return false }
+          #expect(text.contains("systemctl reset-failed"), "\(text)")
+          return true
+        }
+      }
+    }
+    try await Units.systemctl("reset-failed", unit)
+  }
+
+  @Test(arguments: ["exec", "notify", "forking", "oneshot"])
+  func aProgramThatCannotBeExecuted(type: String) async throws {
+    let unit = try await Units.install("[Service]", "Type=\(type)", "ExecStart=/no/such/program")
+    try await Nomad.run { nomad in
+      let text = try #require(self.recoverable(try await self.failure(nomad, unit)))
+      #expect(text.contains(unit) && text.contains("failed"), "\(text)")
+      if type != "forking" { #expect(text.contains("EXEC"), "\(text)") }
+    }
+    try await Units.systemctl("reset-failed", unit)
+  }
+
+  @Test func aStartThatTakesTooLong() async throws {
+    let unit = try await Units.install(
+      "[Service]", "Type=notify", "TimeoutStartSec=1", "ExecStart=/bin/sleep infinity")
+    try await Nomad.run { nomad in
+      let text = try #require(self.recoverable(try await self.failure(nomad, unit)))
+      #expect(text.contains("timeout was exceeded"), "\(text)")
+      // It is known how that ended when the start is answered.
+      let state = try await Units.property("ActiveState", of: unit)
+      #expect(state == "failed")
+    }
+    try await Units.systemctl("reset-failed", unit)
+  }
+
+  /// A oneshot's failure is its program's, however soon it comes.
+  @Test(arguments: ["exit 3", "sleep 0.3; exit 3"])
+  func aOneshotThatFailsHasAnExitCode(script: String) async throws {
+    let unit = try await Units.install("[Service]", "Type=oneshot", "ExecStart=/bin/sh -c '\(script)'")
+    try await Nomad.run { nomad in
+      try await nomad.withTask(unit) { task in
+        let exitCode = try await task.wait().exitCode
+        #expect(exitCode == 3)
+      }
+    }
+  }
+
+  @Test func aOneshotThatIsForgottenHasAnExitCode() async throws {
+    let unit = try await Units.install(
+      "[Unit]", "CollectMode=inactive-or-failed", "[Service]", "Type=oneshot", "ExecStart=/bin/sh -c 'exit 9'"
+    )
+    try await Nomad.run { nomad in
+      try await nomad.withTask(unit) { task in
+        let result = try await task.wait()
+        #expect(result.exitCode == 9)
+        #expect(result.message?.contains("status 9") == true)
+      }
+    }
+  }
+
+  // MARK: Starts that take their time
+
+  @Test func aServiceThatIsSlowToBecomeReadyRuns() async throws {
+    let unit = try await Units.install(
+      "[Service]", "Type=notify", "TimeoutStartSec=1h", "ExecStart=/bin/sleep infinity")
+    try await Nomad.run { nomad in
+      // It never becomes ready, so the answer of the start is what is waited for here.
+      try await nomad.withTask(unit) { task in
+        let state = try await Units.property("ActiveState", of: unit)
+        #expect(state == "activating")
+        try await task.calls.stopTask(task.id, timeout: .seconds(30))
+        _ = try await task.wait()
+      }
+    }
+  }
+
+  @Test func aServiceThatBecomesReadyHasStarted() async throws {
+    let unit = try await Units.install(
+      "[Service]", "Type=notify", "NotifyAccess=all",
+      "ExecStart=/bin/sh -c 'sleep 0.5; systemd-notify --ready; exec sleep infinity'")
+    try await Nomad.run { nomad in
+      try await nomad.withTask(unit) { _ in
+        let state = try await Units.property("ActiveState", of: unit)
+        #expect(state == "active")
+      }
+    }
+  }
+
+  @Test func aOneshotThatRunsAlreadyIsAdopted() async throws {
+    let unit = try await Units.make("t-longoneshot")
+    try await Units.systemctl("start", "--no-block", unit)
+    try await eventually("the program") { try await Units.property("MainPID", of: unit) != "0" }
+    try await Nomad.run { nomad in
+      try await nomad.withEvents { events in
+        try await nomad.withTask(unit) { task in
+          try await events.event(with: "was already active")
+          try await task.calls.stopTask(task.id, timeout: .seconds(30))
+        }
+      }
+    }
+  }
+
+  // MARK: Cancellation
+
+  @Test func aStartThatIsCancelledIsUndone() async throws {
+    let unit = try await Units.install(
+      "[Service]", "Type=notify", "ExecStartPre=/bin/sleep 3600", "TimeoutStartSec=1h", "ExecStart=/bin/true")
+    try await Nomad.run { nomad in
+      let allocation = try Allocation(unit: unit)
+      defer { allocation.remove() }
+      let start = Task { try await nomad.calls.startTask(allocation.config) }
+      try await eventually("the start job") { try await Units.property("SubState", of: unit) == "start-pre" }
+      start.cancel()
+      _ = try? await start.value
+      try await eventually("the end of the job") {
+        let state = try await Units.property("ActiveState", of: unit)
+        return state == "inactive" || state == "failed"
+      }
+      try await eventually("the end of all children") { nomad.childProcesses.isEmpty }
+    }
+  }
+
+  @Test func aRestartThatIsCancelledLeavesNoJob() async throws {
+    let unit = try await Units.install(
+      "[Service]", "ExecStart=/bin/sleep infinity",
+      "ExecStop=/bin/sh -c 'test -e /run/NAME.go || sleep 3600'",
+      "TimeoutStopSec=1h")
+    let name = unit.replacingOccurrences(of: ".service", with: "")
+    try await Units.systemctl("start", unit)
+    try await Nomad.run { nomad in
+      let allocation = try Allocation(
+        unit: unit, driverConfig: ["unit": .string(unit), "on_active": "restart"])
+      defer { allocation.remove() }
+      let start = Task { try await nomad.calls.startTask(allocation.config) }
+      try await eventually("the restart job") { try await Units.property("SubState", of: unit) == "stop" }
+      start.cancel()
+      _ = try? await start.value
+      try await eventually("the end of the job") { try await Units.property("Job", of: unit).isEmpty }
+    }
+    try Data().write(to: URL(fileURLWithPath: "/run/\(name).go"))
+    try await Units.systemctl("kill", "--signal=KILL", unit)
+  }
+
+  // MARK: Names
+
+  @Test func anAliasIsTheSameUnit() async throws {
+    let unit = try await Units.install("[Service]", "ExecStart=/bin/sleep infinity")
+    let alias = "alias-of-\(unit)"
+    try FileManager.default.createSymbolicLink(
+      atPath: "/run/systemd/system/\(alias)", withDestinationPath: "/run/systemd/system/\(unit)")
+    try await Units.systemctl("daemon-reload")
+    try await Nomad.run { nomad in
+      try await nomad.withTask(alias) { task in
+        let name = try await task.inspect().driverAttributes["unit"]
+        #expect(name == unit)
+        let text = self.recoverable(try await self.failure(nomad, unit))
+        #expect(text?.contains(task.allocation.config.allocationID) == true)
+      }
+    }
+  }
+}
