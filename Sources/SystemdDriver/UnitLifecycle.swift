@@ -34,6 +34,8 @@ struct UnitLifecycle: Sendable, Hashable {
   private let previousInvocationID: String?
   /// The run that was seen last.
   private var invocationID: String?
+  /// How often systemd had restarted the unit when that run began.
+  private var restartCount: UInt32 = 0
   private var needsDaemonReload = false
   private var isUndefined = false
 
@@ -155,17 +157,19 @@ struct UnitLifecycle: Sendable, Hashable {
     let before = self.status
     self.status = status
     if let invocationID = status.invocationID {
-      let isFirstRunUnseen = self.invocationID == nil && !self.isRecovered && (status.restartCount ?? 0) > 0
+      let restartCount = status.restartCount ?? 0
+      let isFirstRunUnseen = self.invocationID == nil && !self.isRecovered && restartCount > 0
       if self.invocationID.map({ $0 != invocationID }) ?? isFirstRunUnseen {
-        let isRestartBySystemd = (status.restartCount ?? 0) > (before?.restartCount ?? 0) || isFirstRunUnseen
+        // systemd counts a restart before the next run begins, and from 0 after a start by request.
+        let isRestartBySystemd = restartCount > self.restartCount
+        let reason = before?.subState?.hasPrefix("auto-restart") == true ? before?.result : nil
         effects.append(
           .report(
             isRestartBySystemd
-              ? .restarted(
-                unit: status.id, count: status.restartCount ?? 0,
-                reason: before?.subState?.hasPrefix("auto-restart") == true ? before?.result : nil)
+              ? .restarted(unit: status.id, count: restartCount, reason: reason)
               : .replaced(unit: status.id)))
       }
+      if self.invocationID != invocationID { self.restartCount = restartCount }
       self.invocationID = invocationID
     }
     if status.needsDaemonReload == true, !self.needsDaemonReload {

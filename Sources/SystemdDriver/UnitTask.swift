@@ -254,9 +254,10 @@ actor UnitTask {
     self.apply(self.lifecycle.observe(status, waited: waited))
     if self.lifecycle.phase != .starting { self.seen.fulfil(()) }
     guard !self.host.isRemote, status.mainProcessID != self.mainProcess?.processID else { return }
-    self.mainProcess = status.mainProcessID.flatMap { processID in
-      ProcessEnd(of: processID) { [mainProcessEnded] in mainProcessEnded.yield(processID) }
-    }
+    guard let processID = status.mainProcessID else { return self.mainProcess = nil }
+    self.mainProcess = ProcessEnd(of: processID) { [mainProcessEnded] in mainProcessEnded.yield(processID) }
+    // It may have ended already.
+    if self.mainProcess == nil { self.mainProcessEnded.yield(processID) }
   }
 
   /// Has the unit looked at when its main process has ended, until systemd has seen that as well.

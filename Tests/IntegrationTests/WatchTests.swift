@@ -9,8 +9,9 @@ import Testing
     try await Nomad.run { nomad in
       try await nomad.withEvents { events in
         try await nomad.withTask(try await Units.make("t-restart")) { _ in
-          let event = try await events.event(with: "restart 2")
+          let event = try await events.event(with: "systemd restarted")
           #expect(event.annotations["invocation_id"]?.count == 32)
+          #expect(!events.all.contains { $0.message.contains("somebody else") })
         }
       }
     }

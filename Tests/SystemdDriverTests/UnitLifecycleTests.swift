@@ -229,7 +229,9 @@ import Testing
     #expect(try lifecycle.observe(status("active", ["InvocationID": "a", "NRestarts": "0"])) == [])
     #expect(
       try lifecycle.observe(
-        status("activating", ["SubState": "auto-restart", "InvocationID": "a", "Result": "exit-code"])) == [])
+        status(
+          "activating",
+          ["SubState": "auto-restart", "InvocationID": "a", "Result": "exit-code", "NRestarts": "1"])) == [])
     #expect(
       try lifecycle.observe(status("active", ["InvocationID": "b", "NRestarts": "1"]))
         == [.report(.restarted(unit: "x.service", count: 1, reason: "exit-code"))])

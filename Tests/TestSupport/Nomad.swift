@@ -94,7 +94,11 @@ package final class TaskEvents: Sendable {
   /// Waits for an event whose text contains a text.
   @discardableResult
   package func event(with text: String) async throws -> TaskEvent {
-    try await eventually("an event with '\(text)'") { self.all.contains { $0.message.contains(text) } }
+    do {
+      try await eventually("an event with '\(text)'") { self.all.contains { $0.message.contains(text) } }
+    } catch let error as NeverHeld {
+      throw NeverHeld(what: "\(error.what) among \(self.all.map(\.message))")
+    }
     return self.all.first { $0.message.contains(text) } ?? self.all[0]
   }
 }
