@@ -22,7 +22,15 @@ final class UnitWatcher: Sendable {
     var units: [UnitName: Watched] = [:]
     var isTickDue = false
     var hasFailed = false
+    /// How long the last look at all units has taken.
+    var lookDuration = Duration.zero
   }
+
+  /// How many times the duration of a look at all units there is rest after it: with many units, or on a busy machine,
+  /// it is done more rarely than was asked for.
+  private static let restPerLook = 50.0
+  /// How many times the interval that was asked for a rest may last.
+  private static let longestRest = 5.0
 
   private let systemctl: Systemctl
   private let pollInterval: Duration
@@ -62,7 +70,7 @@ final class UnitWatcher: Sendable {
   func run() async {
     await withDiscardingTaskGroup { group in
       group.addTask {
-        while (try? await Task.sleep(for: self.pollInterval)) != nil {
+        while (try? await Task.sleep(for: self.interval)) != nil {
           self.state.withLock { $0.isTickDue = true }
           self.wakeUp.yield()
         }
@@ -86,14 +94,22 @@ final class UnitWatcher: Sendable {
     }
   }
 
+  /// The time to the next look at all units.
+  private var interval: Duration {
+    let rest = self.state.withLock(\.lookDuration) * Self.restPerLook
+    return min(max(self.pollInterval, rest), self.pollInterval * Self.longestRest)
+  }
+
   private func look() async throws {
     let (units, isTickDue) = self.state.withLock { state in
       defer { state.isTickDue = false }
       return (Array(state.units.keys), state.isTickDue)
     }
     if isTickDue, !units.isEmpty {
+      let start = ContinuousClock.now
       let listings = try await self.systemctl.listUnits(units)
       self.state.withLock { state in
+        state.lookDuration = ContinuousClock.now - start
         for unit in units where state.units[unit] != nil {
           // An inactive unit that systemd has unloaded is not listed.
           let listing = listings[unit]
