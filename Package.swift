@@ -30,16 +30,20 @@ let package = Package(
   targets: [
     .systemLibrary(name: "CGRPC", providers: [.apt(["libgrpc-dev"])]),
     .target(name: "Promises", swiftSettings: strict),
+    .systemLibrary(name: "CSpawn"),
+    .target(name: "Spawning", dependencies: ["CSpawn"], swiftSettings: strict),
     .target(name: "LibGRPCTransport", dependencies: ["CGRPC", "Promises", grpcCore], swiftSettings: strict),
     .target(
       name: "GoPlugin",
-      dependencies: ["LibGRPCTransport", "Promises", grpcCore, grpcProtobuf, swiftProtobuf, logging],
+      dependencies: [
+        "LibGRPCTransport", "Promises", "Spawning", grpcCore, grpcProtobuf, swiftProtobuf, logging,
+      ],
       exclude: ["Protos"], swiftSettings: strict),
     .target(name: "MessagePack", swiftSettings: strict),
     .target(
       name: "NomadPlugin", dependencies: ["MessagePack", grpcCore, grpcProtobuf, swiftProtobuf],
       exclude: ["Protos"], swiftSettings: strict),
-    .target(name: "Systemd", dependencies: [logging], swiftSettings: strict),
+    .target(name: "Systemd", dependencies: ["Spawning", logging], swiftSettings: strict),
     .target(
       name: "SystemdDriver", dependencies: ["NomadPlugin", "Promises", "Systemd", logging],
       swiftSettings: strict),

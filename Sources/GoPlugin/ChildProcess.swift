@@ -1,5 +1,6 @@
 internal import Foundation
 internal import Promises
+internal import Spawning
 internal import Synchronization
 
 /// A program that this process has started: its output by lines, and its end.
@@ -29,9 +30,6 @@ final class ChildProcess: Sendable {
 
   private let isReaped = Mutex(false)
 
-  /// Held while pipes exist that another program, started at the same time, could inherit.
-  private static let spawning = Mutex(())
-
   /// Starts a program. It has no other descriptors than the standard ones, and all signals as by default.
   ///
   /// - Parameters:
@@ -43,16 +41,21 @@ final class ChildProcess: Sendable {
     _ path: String, _ arguments: [String], environment: [String: String], input: [UInt8] = [],
     onOutput: @escaping @Sendable ([UInt8]) -> Void, onError: @escaping @Sendable ([UInt8]) -> Void
   ) throws(ChildProcessError) -> ChildProcess {
-    do {
-      let (identifier, pipes) = try self.spawning.withLock { _ throws(SystemCallError) in
-        let pipes = try Pipes(input: input)
-        defer { pipes.closeChildEnds() }
-        do throws(SystemCallError) {
-          return (try self.posixSpawn(path, arguments, environment, pipes), pipes)
-        } catch {
-          pipes.closeOwnEnds()
-          throw error
-        }
+    do throws(SpawnError) {
+      let pipes = try Pipes(input: input)
+      defer { pipes.closeChildEnds() }
+      let program = Spawn(
+        path: path, arguments: arguments,
+        environment: environment.map { Array("\($0.key)=\($0.value)".utf8) },
+        streams: .descriptors(
+          input: pipes.inputReader, output: pipes.outputWriter, error: pipes.errorWriter),
+        leadsSession: false)
+      let identifier: pid_t
+      do throws(SpawnError) {
+        identifier = try program.start()
+      } catch {
+        pipes.closeOwnEnds()
+        throw error
       }
       let output = LineReader(descriptor: pipes.outputReader, onLine: onOutput)
       let error = LineReader(descriptor: pipes.errorReader, onLine: onError)
@@ -95,46 +98,6 @@ final class ChildProcess: Sendable {
       return signal == 0 ? .exited((status >> 8) & 0xff) : .killed(signal: signal)
     }
   }
-
-  private static var openDescriptors: [Int32] {
-    // Nothing is listed without /proc; then only what is marked close-on-exec is closed.
-    let names = try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd")
-    return (names ?? []).compactMap { Int32($0) }
-  }
-
-  private static func posixSpawn(
-    _ path: String, _ arguments: [String], _ environment: [String: String], _ pipes: Pipes
-  ) throws(SystemCallError) -> pid_t {
-    var actions = posix_spawn_file_actions_t()
-    posix_spawn_file_actions_init(&actions)
-    defer { posix_spawn_file_actions_destroy(&actions) }
-    posix_spawn_file_actions_adddup2(&actions, pipes.inputReader, STDIN_FILENO)
-    posix_spawn_file_actions_adddup2(&actions, pipes.outputWriter, STDOUT_FILENO)
-    posix_spawn_file_actions_adddup2(&actions, pipes.errorWriter, STDERR_FILENO)
-    for descriptor in Self.openDescriptors where descriptor > STDERR_FILENO {
-      posix_spawn_file_actions_addclose(&actions, descriptor)
-    }
-
-    // A program would inherit the mask of the thread that starts it, and threads of Dispatch block most signals.
-    var attributes = posix_spawnattr_t()
-    posix_spawnattr_init(&attributes)
-    defer { posix_spawnattr_destroy(&attributes) }
-    var signals = sigset_t()
-    sigemptyset(&signals)
-    posix_spawnattr_setsigmask(&attributes, &signals)
-    sigfillset(&signals)
-    posix_spawnattr_setsigdefault(&attributes, &signals)
-    posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK))
-
-    var identifier: pid_t = 0
-    let code = withCStrings([path] + arguments) { argv in
-      withCStrings(environment.map { "\($0.key)=\($0.value)" }) { envp in
-        posix_spawn(&identifier, path, &actions, &attributes, argv, envp)
-      }
-    }
-    guard code == 0 else { throw SystemCallError(code: code) }
-    return identifier
-  }
 }
 
 /// Why a program could not be started.
@@ -143,10 +106,6 @@ struct ChildProcessError: Error, CustomStringConvertible {
   let code: Int32
 
   var description: String { "Cannot start '\(self.path)': \(errorText(self.code))." }
-}
-
-private struct SystemCallError: Error {
-  let code: Int32
 }
 
 /// The pipes between this process and a program.
@@ -158,9 +117,9 @@ private struct Pipes {
   let errorWriter: Int32
 
   /// Makes the pipes, with `input` already in the first one.
-  init(input: [UInt8]) throws(SystemCallError) {
+  init(input: [UInt8]) throws(SpawnError) {
     var descriptors: [Int32] = []
-    do throws(SystemCallError) {
+    do throws(SpawnError) {
       for _ in 0..<3 { descriptors += try Self.makePipe() }
       try Self.fill(descriptors[1], with: input)
     } catch {
@@ -181,26 +140,17 @@ private struct Pipes {
 
   func closeOwnEnds() { for descriptor in [outputReader, errorReader] { close(descriptor) } }
 
-  private static func makePipe() throws(SystemCallError) -> [Int32] {
+  private static func makePipe() throws(SpawnError) -> [Int32] {
     var descriptors: [Int32] = [-1, -1]
-    guard pipe(&descriptors) == 0 else { throw SystemCallError(code: errno) }
+    guard pipe(&descriptors) == 0 else { throw SpawnError(code: errno) }
     for descriptor in descriptors { _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC) }
     return descriptors
   }
 
-  private static func fill(_ descriptor: Int32, with input: [UInt8]) throws(SystemCallError) {
+  private static func fill(_ descriptor: Int32, with input: [UInt8]) throws(SpawnError) {
     guard !input.isEmpty else { return }
     _ = fcntl(descriptor, F_SETFL, O_NONBLOCK)
     let written = write(descriptor, input, input.count)
-    guard written == input.count else { throw SystemCallError(code: written < 0 ? errno : E2BIG) }
+    guard written == input.count else { throw SpawnError(code: written < 0 ? errno : E2BIG) }
   }
-}
-
-/// Calls `body` with the texts as a NULL-terminated array of C strings.
-private func withCStrings<R>(
-  _ texts: [String], _ body: (UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>) -> R
-) -> R {
-  var pointers = texts.map { strdup($0) } + [nil]
-  defer { for pointer in pointers { free(pointer) } }
-  return body(&pointers)
 }

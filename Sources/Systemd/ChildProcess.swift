@@ -1,17 +1,27 @@
+package import Dispatch
 import Foundation
 import Glibc
+import Spawning
 import Synchronization
 
 /// A running child process, with its standard output and standard error, until it is reaped.
 ///
-/// Foundation's `Process` starts it, in a process group of its own and with all other descriptors closed. Its way
-/// of seeing the end is not used: a socket that the child inherits tells nothing while a grandchild holds it
-/// (swift-corelibs-foundation issue 4795), and if the child closes it early, as ssh does, the one thread that
-/// looks after all processes blocks in `waitpid`. A pidfd tells exactly when the child has died.
-final class ChildProcess: Sendable {
+/// It leads a session, and so a process group, of its own. Foundation's `Process` is not used: it sees the end of a
+/// child by a socket that the child inherits, which tells nothing while a grandchild holds it
+/// (swift-corelibs-foundation issue 4795). A pidfd tells exactly when the child has died.
+package final class ChildProcess: Sendable {
   /// Why a child was told to end.
-  enum KillReason {
+  package enum KillReason: Sendable {
     case cancelled, timedOut, outputRefused
+  }
+
+  /// What a child's standard descriptors are.
+  package enum Streams: Sendable {
+    /// Pipes, apart for output and error. The input is a descriptor, which stays open here; without one, `/dev/null`.
+    case pipes(input: Int32?)
+    /// A terminal, by its path: the controlling one. Its other end, in non-blocking mode, is read as the output, and
+    /// is closed with the child's or if the start fails. There is nothing on standard error.
+    case terminal(path: String, otherEnd: Int32)
   }
 
   private struct State {
@@ -20,37 +30,61 @@ final class ChildProcess: Sendable {
   }
 
   /// The time between SIGTERM and SIGKILL.
-  static let grace = DispatchTimeInterval.milliseconds(500)
+  package static let grace = DispatchTimeInterval.milliseconds(500)
 
-  // One at a time: a child started in parallel would inherit the other one's socket from Foundation, which is
-  // not close-on-exec. Starting blocks its thread, so it has no place on the cooperative pool either.
+  // Starting blocks its thread, so it has no place on the cooperative pool.
   private static let spawnQueue = DispatchQueue(label: "systemd.spawn")
 
-  let standardOutput: ReadableDescriptor
-  let standardError: ReadableDescriptor
+  package let standardOutput: ReadableDescriptor
+  package let standardError: ReadableDescriptor
   private let pidDescriptor: ReadableDescriptor
   private let processID: pid_t
   private let state = Mutex(State())
 
   /// Starts a command.
   ///
+  /// - Parameters:
+  ///   - command: the program and its arguments; its limits are the caller's to keep.
+  ///   - environment: `NAME=VALUE`, in any encoding.
+  ///   - streams: what its standard descriptors are.
   /// - Throws: ``CommandError``.
-  static func start(_ command: Command, environment: [String: String]) async throws -> ChildProcess {
+  package static func start(
+    _ command: Command, environment: [[UInt8]], streams: Streams = .pipes(input: nil)
+  ) async throws -> ChildProcess {
     try await withCheckedThrowingContinuation { continuation in
       spawnQueue.async {
-        continuation.resume(with: Result { try ChildProcess(command, environment: environment) })
+        continuation.resume(
+          with: Result { try ChildProcess(command, environment: environment, streams: streams) })
       }
     }
   }
 
-  private init(_ command: Command, environment: [String: String]) throws(CommandError) {
+  private init(_ command: Command, environment: [[UInt8]], streams: Streams) throws(CommandError) {
     try Executable.check(command)
-    var pipes: [Pipe] = []
-    defer { for pipe in pipes { Glibc.close(pipe.writingEnd) } }
+    var readers: [ReadableDescriptor] = []
+    var writingEnds: [Int32] = []
+    defer { for end in writingEnds { Glibc.close(end) } }
     do throws(CommandError) {
-      pipes.append(try Pipe(for: command))
-      pipes.append(try Pipe(for: command))
-      processID = try Self.spawn(command, environment, pipes[0].writingEnd, pipes[1].writingEnd)
+      let errorPipe = try Pipe(for: command)
+      readers.append(errorPipe.readingEnd)
+      writingEnds.append(errorPipe.writingEnd)
+      let childStreams: Spawn.Streams
+      switch streams {
+      case .pipes(let input):
+        let outputPipe = try Pipe(for: command)
+        readers.append(outputPipe.readingEnd)
+        writingEnds.append(outputPipe.writingEnd)
+        childStreams = .descriptors(
+          input: input, output: outputPipe.writingEnd, error: errorPipe.writingEnd)
+      case .terminal(let path, let otherEnd):
+        let own = fcntl(otherEnd, F_DUPFD_CLOEXEC, 0)
+        guard own >= 0, let reader = ReadableDescriptor(own, isTerminal: true) else {
+          throw Self.descriptorError(command, errno)
+        }
+        readers.append(reader)
+        childStreams = .terminal(path: path)
+      }
+      processID = try Self.spawn(command, environment, childStreams)
       guard let descriptor = Self.open(processID) else {
         let error = errno
         kill(-processID, SIGKILL)
@@ -59,17 +93,17 @@ final class ChildProcess: Sendable {
       }
       pidDescriptor = descriptor
     } catch {
-      for pipe in pipes { pipe.readingEnd.close() }
+      for reader in readers { reader.close() }
       throw error
     }
-    standardOutput = pipes[0].readingEnd
-    standardError = pipes[1].readingEnd
+    standardError = readers[0]
+    standardOutput = readers[1]
   }
 
   /// Tells the child and all of its process group to end, and kills them if they don't within ``grace``.
   ///
   /// Does nothing for a child that has been told before or is reaped.
-  func end(because reason: KillReason) {
+  package func end(because reason: KillReason) {
     let isFirst = state.withLock { state in
       guard !state.isReaped, state.killReason == nil else { return false }
       state.killReason = reason
@@ -90,7 +124,7 @@ final class ChildProcess: Sendable {
   /// Waits until the child has died, reaps it and ends the reading of its output.
   ///
   /// - Returns: how it ended (`nil` if somebody else has reaped it), and why it was told to, if it was.
-  func waitForEnd() async -> (termination: Termination?, killReason: KillReason?) {
+  package func waitForEnd() async -> (termination: Termination?, killReason: KillReason?) {
     var status: Int32 = 0
     var killReason: KillReason?
     var reaped: pid_t = 0
@@ -113,7 +147,7 @@ final class ChildProcess: Sendable {
   }
 
   /// Closes the descriptors of a child that has been reaped and whose output is not read any more.
-  func close() {
+  package func close() {
     pidDescriptor.close()
     standardOutput.close()
     standardError.close()
@@ -148,29 +182,16 @@ final class ChildProcess: Sendable {
   }
 
   private static func spawn(
-    _ command: Command, _ environment: [String: String], _ output: Int32, _ error: Int32
+    _ command: Command, _ environment: [[UInt8]], _ streams: Spawn.Streams
   ) throws(CommandError) -> pid_t {
-    try checkDescriptorsAreLeft(for: command)
-    let process = UnreapedProcess()
-    process.executableURL = URL(fileURLWithPath: command.executable, isDirectory: false)
-    process.arguments = command.arguments
-    process.environment = environment
-    process.currentDirectoryURL = URL(fileURLWithPath: "/", isDirectory: true)
-    process.standardInput = FileHandle.nullDevice
-    process.standardOutput = FileHandle(fileDescriptor: output, closeOnDealloc: false)
-    process.standardError = FileHandle(fileDescriptor: error, closeOnDealloc: false)
-    // A child inherits the signal mask of the thread that starts it, and Dispatch's threads block nearly all.
-    var none = sigset_t()
-    var mask = sigset_t()
-    sigemptyset(&none)
-    pthread_sigmask(SIG_SETMASK, &none, &mask)
-    defer { pthread_sigmask(SIG_SETMASK, &mask, nil) }
+    let program = Spawn(
+      path: command.executable, arguments: command.arguments, environment: environment, directory: "/",
+      streams: streams, leadsSession: true)
     do {
-      try process.run()
+      return try program.start()
     } catch {
-      throw .spawnFailed(command, reason: error.localizedDescription)
+      throw .spawnFailed(command, reason: String(cString: strerror(error.code)))
     }
-    return process.childProcessID
   }
 
   private static func open(_ processID: pid_t) -> ReadableDescriptor? {
@@ -178,26 +199,8 @@ final class ChildProcess: Sendable {
     return descriptor < 0 ? nil : ReadableDescriptor(descriptor)
   }
 
-  /// Foundation takes no notice if it gets no socket and goes on with descriptor 0 in its place.
-  private static func checkDescriptorsAreLeft(for command: Command) throws(CommandError) {
-    let spare = (0..<8).map { _ in Glibc.open("/dev/null", O_RDONLY | O_CLOEXEC) }
-    let error = errno
-    for descriptor in spare where descriptor >= 0 { Glibc.close(descriptor) }
-    if spare.contains(where: { $0 < 0 }) { throw descriptorError(command, error) }
-  }
-
   private static func descriptorError(_ command: Command, _ error: Int32) -> CommandError {
     let hint = error == EMFILE || error == ENFILE ? "; raise the limit on open files (LimitNOFILE=)" : ""
     return .spawnFailed(command, reason: String(cString: strerror(error)) + hint)
   }
-}
-
-/// A process that Foundation starts but does not reap.
-///
-/// When Foundation believes that the child has ended it waits for the process of this number, so it is given one
-/// that does not exist.
-private final class UnreapedProcess: Process, @unchecked Sendable {
-  var childProcessID: pid_t { super.processIdentifier }
-
-  override var processIdentifier: Int32 { super.processIdentifier > 0 ? .max : 0 }
 }

@@ -18,9 +18,7 @@ public enum Executable {
     return folders.lazy.map { "\($0)/\(name)" }.first { problem(with: $0) == nil } ?? "/usr/bin/\(name)"
   }
 
-  /// Checks that a command can be started, as far as that is known beforehand.
-  ///
-  /// Foundation loses two descriptors for each start that fails, so what fails for ever must not be tried.
+  /// Checks that a command can be started, as far as that is known beforehand, to say more than an error number does.
   static func check(_ command: Command) throws(CommandError) {
     if let problem = problem(with: command.executable) ?? formatProblem(with: command.executable) {
       throw .notExecutable(command, reason: problem)

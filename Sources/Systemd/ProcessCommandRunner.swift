@@ -8,7 +8,7 @@ import Logging
 /// output is refused the whole group gets SIGTERM, and SIGKILL half a second later. Descendants that outlive the
 /// child itself are not waited for; what they write later is not read.
 public struct ProcessCommandRunner: CommandRunner {
-  private let environment: [String: String]
+  private let environment: [[UInt8]]
   private let logger: Logger
 
   /// Makes a runner.
@@ -23,6 +23,7 @@ public struct ProcessCommandRunner: CommandRunner {
       "LC_ALL": "C.UTF-8", "TZ": "UTC", "SYSTEMD_PAGER": "", "SYSTEMD_COLORS": "0", "SYSTEMD_URLIFY": "0",
     ]
     self.environment = defaults.merging(environment) { $1 }.merging(fixed) { $1 }
+      .map { Array("\($0.key)=\($0.value)".utf8) }
   }
 
   /// Runs a command as a child process.

@@ -5,7 +5,7 @@ import Synchronization
 ///
 /// It owns the descriptor: call ``close()`` exactly once, when nobody waits or reads any more. Only one task may
 /// wait or read at a time. Waiting is not ended by cancellation but by ``finish()``.
-final class ReadableDescriptor: Sendable {
+package final class ReadableDescriptor: Sendable {
   private struct State {
     var isFinishing = false
     var waiter: CheckedContinuation<Void, Never>?
@@ -29,6 +29,9 @@ final class ReadableDescriptor: Sendable {
   /// The most that is read at once, and the size asked of the kernel for a pipe.
   static let chunkSize = 256 << 10
 
+  /// More than the kernel holds of what was written to a terminal; it does not tell how much of it there is.
+  private static let terminalBufferSize = 64 << 10
+
   /// How long a busy descriptor is left alone, so that more can be read at once.
   private static let pause = Duration.milliseconds(2)
 
@@ -36,11 +39,13 @@ final class ReadableDescriptor: Sendable {
   private let monitor: ReadinessMonitor
   private let id: UInt64
   private let state: SharedState
+  private let isTerminal: Bool
 
   /// Takes over a descriptor. One that is read must be in non-blocking mode.
   ///
+  /// - Parameter isTerminal: whether it is the other end of a terminal rather than a pipe.
   /// - Returns: `nil`, with `errno` set, if it cannot be waited for; then it is closed.
-  init?(_ descriptor: Int32) {
+  init?(_ descriptor: Int32, isTerminal: Bool = false) {
     let state = SharedState()
     guard let monitor = ReadinessMonitor.shared,
       let id = monitor.add(descriptor, onReady: { state.takeWaiter()?.resume() })
@@ -54,6 +59,7 @@ final class ReadableDescriptor: Sendable {
     self.monitor = monitor
     self.id = id
     self.state = state
+    self.isTerminal = isTerminal
   }
 
   /// Waits until the descriptor is readable or at its end, or ``finish()`` was called.
@@ -72,7 +78,7 @@ final class ReadableDescriptor: Sendable {
   }
 
   /// The next bytes, at most ``chunkSize``; `nil` at the end or when finished.
-  func next() async -> [UInt8]? {
+  package func next() async -> [UInt8]? {
     var hasWaited = false
     while true {
       var available: Int32 = 0
@@ -81,7 +87,7 @@ final class ReadableDescriptor: Sendable {
       var limit = Self.chunkSize
       if isFinishing {
         limit = state.mutex.withLock { state in
-          let remaining = state.remaining ?? Int(available)
+          let remaining = state.remaining ?? (isTerminal ? Self.terminalBufferSize : Int(available))
           state.remaining = remaining
           return min(remaining, limit)
         }
@@ -103,7 +109,7 @@ final class ReadableDescriptor: Sendable {
         if !hasWaited { await Task.yield() }
         return chunk
       }
-      if count == 0 || error != EAGAIN { return nil }
+      if count == 0 || error != EAGAIN || isFinishing { return nil }
       if isBusy, !hasWaited {
         hasWaited = true
         try? await Task.sleep(for: Self.pause)

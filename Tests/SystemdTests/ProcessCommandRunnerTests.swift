@@ -241,26 +241,6 @@ import Testing
     if let grandchild = processIDs.last, exists(grandchild) { kill(grandchild, SIGKILL) }
   }
 
-  @Test func aChildThatClosesFoundationsSocketDoesNotHoldUpOthers() async throws {
-    let (started, continuation) = AsyncStream.makeStream(of: Void.self)
-    let task = Task {
-      // As ssh does when it starts.
-      let script =
-        "for f in /proc/$$/fd/*; do n=${f##*/}; [ $n -gt 2 ] && eval \"exec $n>&-\"; done; echo; exec sleep 600"
-      return try await runner.run(
-        Command(executable: "/bin/bash", arguments: ["-c", script], timeLimit: .seconds(300))
-      ) { _ in continuation.yield() }
-    }
-    _ = await started.first { _ in true }
-    let before = try descriptorCount()
-    for _ in 0..<300 {
-      #expect(try await runner.run(Command(executable: "/bin/true")).result.termination.isSuccess)
-    }
-    #expect(try await eventually { try descriptorCount() <= before + 200 })
-    task.cancel()
-    await #expect(throws: CancellationError.self) { try await task.value }
-  }
-
   // MARK: Numbers
 
   @Test func runsManyAtOnce() async throws {
