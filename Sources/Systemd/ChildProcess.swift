@@ -8,7 +8,8 @@ import Synchronization
 ///
 /// It leads a session, and so a process group, of its own. Foundation's `Process` is not used: it sees the end of a
 /// child by a socket that the child inherits, which tells nothing while a grandchild holds it
-/// (swift-corelibs-foundation issue 4795). A pidfd tells exactly when the child has died.
+/// (swift-corelibs-foundation issue 4795), and starting one crashes in a process with more than some thousand
+/// descriptors (Swift 6.3: two hundred tasks have that). A pidfd tells exactly when the child has died.
 package final class ChildProcess: Sendable {
   /// Why a child was told to end.
   package enum KillReason: Sendable {

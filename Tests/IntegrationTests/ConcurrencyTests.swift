@@ -29,7 +29,7 @@ import Testing
       // Whoever waits hears of the end, whichever way it comes.
       try await forAll { id in
         async let end = nomad.calls.waitTask(id)
-        try await nomad.calls.stopTask(id, timeout: .seconds(60))
+        try await nomad.calls.stopTask(id, timeout: .seconds(300))
         let exitCode = try await end.exitCode
         #expect(exitCode == 0)
         try await nomad.calls.destroyTask(id, force: false)
@@ -53,7 +53,7 @@ import Testing
             async let start = try? nomad.calls.startTask(allocation.config)
             // Before the start is answered the task may be known or not; neither call may break it.
             try await Task.sleep(for: .milliseconds(Int.random(in: 0..<40)))
-            async let stop: Void? = try? nomad.calls.stopTask(id, timeout: .seconds(30))
+            async let stop: Void? = try? nomad.calls.stopTask(id, timeout: .seconds(300))
             async let end = try? nomad.calls.waitTask(id)
             async let destroy: Void? = try? nomad.calls.destroyTask(id, force: true)
             _ = await (start, stop, destroy)
@@ -84,7 +84,8 @@ import Testing
           group.addTask {
             do {
               let exitCode = try await nomad.calls.waitTask(id).exitCode
-              return exitCode == 0
+              // Forced, it is stopped and killed at once.
+              return exitCode == 0 || exitCode == 137
             } catch {
               // The call came after the task was gone.
               return (error as? DriverError) == .taskNotFound
@@ -109,7 +110,7 @@ import Testing
           group.addTask { try? await nomad.calls.recoverTask(handle) }
           group.addTask { _ = try? await nomad.calls.inspectTask(id) }
         }
-        group.addTask { try? await nomad.calls.stopTask(id, timeout: .seconds(30)) }
+        group.addTask { try? await nomad.calls.stopTask(id, timeout: .seconds(300)) }
         await group.waitForAll()
       }
       let exitCode = try await nomad.calls.waitTask(id).exitCode

@@ -37,7 +37,7 @@ import Testing
       try await nomad.calls.recoverTask(handle)
       let status = try await nomad.calls.inspectTask(handle.config.id)
       #expect(status.state == .running)
-      try await nomad.calls.stopTask(handle.config.id, timeout: .seconds(10))
+      try await nomad.calls.stopTask(handle.config.id, timeout: .seconds(300))
       let exitCode = try await nomad.calls.waitTask(handle.config.id).exitCode
       #expect(exitCode == 0)
       try await nomad.calls.destroyTask(handle.config.id, force: false)
@@ -55,7 +55,7 @@ import Testing
       try await nomad.calls.recoverTask(handle)
       let before = allocation.lines.count
       try await eventually("more lines") { allocation.lines.count > before + 50 }
-      try await nomad.calls.stopTask(handle.config.id, timeout: .seconds(10))
+      try await nomad.calls.stopTask(handle.config.id, timeout: .seconds(300))
       _ = try await nomad.calls.waitTask(handle.config.id)
       try await nomad.calls.destroyTask(handle.config.id, force: true)
     }

@@ -155,7 +155,7 @@ import Testing
       try await nomad.withTask(unit) { task in
         let state = try await Units.property("ActiveState", of: unit)
         #expect(state == "activating")
-        try await task.calls.stopTask(task.id, timeout: .seconds(30))
+        try await task.calls.stopTask(task.id, timeout: .seconds(300))
         _ = try await task.wait()
       }
     }
@@ -181,7 +181,7 @@ import Testing
       try await nomad.withEvents { events in
         try await nomad.withTask(unit) { task in
           try await events.event(with: "was already active")
-          try await task.calls.stopTask(task.id, timeout: .seconds(30))
+          try await task.calls.stopTask(task.id, timeout: .seconds(300))
         }
       }
     }

@@ -9,7 +9,7 @@ import Testing
     let unit = try await Units.make("t-longoneshot")
     try await Nomad.run { nomad in
       try await nomad.withTask(unit) { task in
-        try await task.calls.stopTask(task.id, timeout: .seconds(30))
+        try await task.calls.stopTask(task.id, timeout: .seconds(300))
         _ = try await task.wait()
         let state = try await Units.property("ActiveState", of: unit)
         #expect(state == "failed" || state == "inactive")
@@ -27,7 +27,7 @@ import Testing
         }
         let state = try await task.inspect().state
         #expect(state == .running)
-        try await task.calls.stopTask(task.id, timeout: .seconds(30))
+        try await task.calls.stopTask(task.id, timeout: .seconds(300))
         _ = try await task.wait()
         let subState = try await Units.property("SubState", of: unit)
         #expect(subState != "auto-restart")
@@ -70,7 +70,7 @@ import Testing
       try await nomad.withTask(unit) { task in
         try Units.removeFile(of: unit)
         try await Units.systemctl("daemon-reload")
-        try await task.calls.stopTask(task.id, timeout: .seconds(30))
+        try await task.calls.stopTask(task.id, timeout: .seconds(300))
         let result = try await task.wait()
         #expect(result.exitCode == 0, "\(result)")
         let state = try await Units.property("ActiveState", of: unit)
@@ -99,7 +99,7 @@ import Testing
   @Test func aSignalThatIsNone() async throws {
     try await Nomad.run { nomad in
       try await nomad.withTask(try await Units.make("t-sleep")) { task in
-        try await task.calls.stopTask(task.id, timeout: .seconds(30), signal: "SIGNONSENSE")
+        try await task.calls.stopTask(task.id, timeout: .seconds(300), signal: "SIGNONSENSE")
         let exitCode = try await task.wait().exitCode
         #expect(exitCode == 0)
       }
@@ -115,7 +115,7 @@ import Testing
     try await Nomad.run { nomad in
       try await nomad.withEvents { events in
         try await nomad.withTask(unit) { task in
-          try await task.calls.stopTask(task.id, timeout: .seconds(30))
+          try await task.calls.stopTask(task.id, timeout: .seconds(300))
           let event = try await events.event(with: "can be started again by")
           #expect(event.message.contains(socket))
         }

@@ -89,7 +89,7 @@ import Testing
         #expect(activeState == "activating")
         let state = try await task.inspect().state
         #expect(state == .running)
-        try await task.calls.stopTask(task.id, timeout: .seconds(30))
+        try await task.calls.stopTask(task.id, timeout: .seconds(300))
         _ = try await task.wait()
       }
     }
@@ -102,7 +102,7 @@ import Testing
         #expect(state == .running)
         let subState = try await task.inspect().driverAttributes["sub_state"]
         #expect(subState == "exited")
-        try await task.calls.stopTask(task.id, timeout: .seconds(30))
+        try await task.calls.stopTask(task.id, timeout: .seconds(300))
         let exitCode = try await task.wait().exitCode
         #expect(exitCode == 0)
       }
@@ -117,7 +117,7 @@ import Testing
         }
         let state = try await task.inspect().state
         #expect(state == .running)
-        try await task.calls.stopTask(task.id, timeout: .seconds(30))
+        try await task.calls.stopTask(task.id, timeout: .seconds(300))
         let exitCode = try await task.wait().exitCode
         #expect(exitCode == 0)
       }
@@ -131,7 +131,7 @@ import Testing
         // Any number of waiters, before and after.
         async let first = task.wait()
         async let second = task.wait()
-        try await task.calls.stopTask(task.id, timeout: .seconds(30))
+        try await task.calls.stopTask(task.id, timeout: .seconds(300))
         let third = try await task.wait()
         let exitCodes = try await [first.exitCode, second.exitCode, third.exitCode]
         #expect(exitCodes == [0, 0, 0])
@@ -147,7 +147,7 @@ import Testing
     try await Nomad.run { nomad in
       try await nomad.withTask(try await Units.make("t-term")) { task in
         try await eventually("the unit's trap") { task.allocation.lines == ["ready"] }
-        try await task.calls.stopTask(task.id, timeout: .seconds(30), signal: "SIGUSR2")
+        try await task.calls.stopTask(task.id, timeout: .seconds(300), signal: "SIGUSR2")
         let exitCode = try await task.wait().exitCode
         #expect(exitCode == 4)
         let lines = try await task.allocation.allLines()
@@ -258,7 +258,7 @@ import Testing
       let allocation = try Allocation(unit: unit, driverConfig: ["unit": .string(unit), "on_stop": "leave"])
       defer { allocation.remove() }
       _ = try await nomad.calls.startTask(allocation.config)
-      try await nomad.calls.stopTask(allocation.config.id, timeout: .seconds(10))
+      try await nomad.calls.stopTask(allocation.config.id, timeout: .seconds(300))
       let exitCode = try await nomad.calls.waitTask(allocation.config.id).exitCode
       #expect(exitCode == 0)
       try await nomad.calls.destroyTask(allocation.config.id, force: false)
@@ -312,7 +312,7 @@ import Testing
         let last = try #require(samples.withLock { $0.last })
         #expect((last.cpu.percent != nil) == isCounted)
         #expect((last.cpu.totalTicks != nil) == isCounted)
-        try await task.calls.stopTask(task.id, timeout: .seconds(10))
+        try await task.calls.stopTask(task.id, timeout: .seconds(300))
         // The stream ends with the task.
         try await reading.value
       }

@@ -14,7 +14,7 @@ import Testing
         }
         let state = try await task.inspect().state
         #expect(state == .running)
-        try await task.calls.stopTask(task.id, timeout: .seconds(30))
+        try await task.calls.stopTask(task.id, timeout: .seconds(300))
         let result = try await task.wait()
         #expect(result.exitCode == 0, "\(result)")
         let activeState = try await Units.property("ActiveState", of: unit)
@@ -157,7 +157,7 @@ import Testing
     try await Nomad.run { nomad in
       try await nomad.withTask(unit) { task in
         if isStopped {
-          try await task.calls.stopTask(task.id, timeout: .seconds(30))
+          try await task.calls.stopTask(task.id, timeout: .seconds(300))
         } else {
           try Data().write(to: URL(fileURLWithPath: "/run/\(name).go"))
         }

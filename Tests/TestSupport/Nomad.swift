@@ -190,7 +190,7 @@ package final class Allocation: Sendable {
 
 /// Waits until a condition holds.
 package func eventually(_ what: String, _ condition: @Sendable () async throws -> Bool) async throws {
-  let deadline = ContinuousClock.now + .seconds(60)
+  let deadline = ContinuousClock.now + .seconds(120)
   while try await !condition() {
     guard ContinuousClock.now < deadline else { throw NeverHeld(what: what) }
     try await Task.sleep(for: .milliseconds(10))
