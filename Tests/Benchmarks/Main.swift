@@ -22,7 +22,7 @@ struct Main {
       try await idle(nomad, plugin)
       try await roundTrips(nomad)
       try await starts(nomad)
-      try await exits(nomad)
+      try await LifeBenchmarks.run(nomad)
     }
   }
 
@@ -108,24 +108,5 @@ struct Main {
     row("systemctl stop", Figures(bareStop).text)
     row("StopTask", Figures(taskStop).text)
     row("StopTask / systemctl stop", Figures.ratio(taskStop, bareStop))
-  }
-
-  /// From the death of a unit's process to the answer of WaitTask, all lines delivered.
-  static func exits(_ nomad: Nomad) async throws {
-    var times: [Duration] = []
-    for _ in 0..<30 {
-      let time = try await nomad.withTask(try await Units.make("t-sleep")) { task in
-        let pid = try await task.inspect().driverAttributes["main_pid"].flatMap { Int32($0) } ?? 0
-        async let end = task.wait()
-        // WaitTask is to be waiting when the process dies.
-        _ = try await task.inspect()
-        let start = ContinuousClock.now
-        kill(pid, SIGKILL)
-        _ = try await end
-        return ContinuousClock.now - start
-      }
-      times.append(time)
-    }
-    row("death of the process to WaitTask's answer", Figures(times).text)
   }
 }

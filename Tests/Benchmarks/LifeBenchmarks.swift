@@ -1,0 +1,93 @@
+import Foundation
+import NomadPlugin
+import Systemd
+import TestSupport
+
+/// How fast ends are noticed, and what watching costs.
+enum LifeBenchmarks {
+  static func run(_ nomad: Nomad) async throws {
+    try await self.exits(nomad)
+    for count in [1, 10, 100, 500] { try await self.idle(nomad, unitCount: count) }
+  }
+
+  /// From the death of a unit's process to the answer of WaitTask, all lines delivered, beside a `systemctl start
+  /// --wait` that waits for the same unit.
+  private static func exits(_ nomad: Nomad) async throws {
+    var driver: [Duration] = []
+    var systemctl: [Duration] = []
+    for _ in 0..<200 {
+      let (first, second) = try await nomad.withTask(try await Units.make("t-sleep")) { task in
+        let unit = try await task.inspect().driverAttributes["unit"] ?? ""
+        let pid = try await task.inspect().driverAttributes["main_pid"].flatMap { Int32($0) } ?? 0
+        let clock = ContinuousClock()
+        async let driverEnd = {
+          _ = try await task.wait()
+          return clock.now
+        }()
+        async let systemctlEnd = {
+          try await Units.systemctl("start", "--wait", unit)
+          return clock.now
+        }()
+        // Both are to be waiting when the process dies.
+        try await Task.sleep(for: .milliseconds(60))
+        let start = clock.now
+        kill(pid, SIGKILL)
+        return (try await driverEnd - start, try await systemctlEnd - start)
+      }
+      driver.append(first)
+      systemctl.append(second)
+    }
+    Main.row("death of the process to WaitTask's answer", Figures(driver).text, goal: "60 ms, 99 % 300 ms")
+    Main.row("death of the process to the end of systemctl start --wait", Figures(systemctl).text)
+    Main.row("the ratio of the two", Figures.ratio(driver, systemctl))
+  }
+
+  /// The CPU time of the plugin and its children, and that of PID 1, while units run and nothing happens.
+  private static func idle(_ nomad: Nomad, unitCount: Int) async throws {
+    var allocations: [Allocation] = []
+    for _ in 0..<unitCount {
+      let allocation = try Allocation(unit: try await Units.make("t-sleep"))
+      _ = try await nomad.calls.startTask(allocation.config)
+      allocations.append(allocation)
+    }
+    // What the starts have set off comes to rest.
+    try await Task.sleep(for: .seconds(8))
+    let seconds = 20.0
+    let before = (self.cpuSeconds(ofTree: nomad.pluginProcess), self.cpuSeconds(of: 1))
+    try await Task.sleep(for: .seconds(seconds))
+    let after = (self.cpuSeconds(ofTree: nomad.pluginProcess), self.cpuSeconds(of: 1))
+    func percent(_ first: Double, _ second: Double) -> String {
+      "\(((second - first) / seconds * 1000).rounded() / 10) %"
+    }
+    Main.row(
+      "CPU of the plugin and its children, \(unitCount) idle unit\(unitCount == 1 ? "" : "s")",
+      "\(percent(before.0, after.0)) of a core; PID 1: \(percent(before.1, after.1))",
+      goal: unitCount == 100 ? "< 1 %" : "")
+    await withTaskGroup(of: Void.self) { group in
+      for allocation in allocations {
+        group.addTask { try? await nomad.calls.destroyTask(allocation.config.id, force: true) }
+      }
+    }
+    for allocation in allocations { allocation.remove() }
+  }
+
+  /// Of a process, of its children that have ended, and of those that run, in seconds.
+  private static func cpuSeconds(ofTree process: Int32) -> Double {
+    let path = "/proc/\(process)/task"
+    let threads = (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []
+    let children = threads.flatMap { thread in
+      ((try? String(contentsOfFile: "\(path)/\(thread)/children", encoding: .utf8)) ?? "")
+        .split(separator: " ").compactMap { Int32($0) }
+    }
+    return children.reduce(self.cpuSeconds(of: process)) { $0 + self.cpuSeconds(of: $1) }
+  }
+
+  private static func cpuSeconds(of process: Int32) -> Double {
+    // proc_pid_stat(5): utime, stime, cutime and cstime are the fields 14 to 17; the name may have spaces.
+    guard let stat = try? String(contentsOfFile: "/proc/\(process)/stat", encoding: .utf8),
+      let end = stat.lastIndex(of: ")")
+    else { return 0 }
+    let ticks = stat[end...].split(separator: " ").dropFirst(12).prefix(4).compactMap { Double($0) }
+    return ticks.reduce(0, +) / Double(sysconf(Int32(_SC_CLK_TCK)))
+  }
+}
