@@ -43,7 +43,7 @@ let package = Package(
     .target(
       name: "NomadPlugin", dependencies: ["MessagePack", grpcCore, grpcProtobuf, swiftProtobuf],
       exclude: ["Protos"], swiftSettings: strict),
-    .target(name: "Systemd", dependencies: ["Spawning", logging], swiftSettings: strict),
+    .target(name: "Systemd", dependencies: ["Promises", "Spawning", logging], swiftSettings: strict),
     .target(
       name: "SystemdDriver", dependencies: ["NomadPlugin", "Promises", "Systemd", logging],
       swiftSettings: strict),
@@ -60,7 +60,7 @@ let package = Package(
       swiftSettings: strict),
     .testTarget(name: "PromisesTests", dependencies: ["Promises"], swiftSettings: strict),
     .testTarget(name: "MessagePackTests", dependencies: ["MessagePack"], swiftSettings: strict),
-    .testTarget(name: "SystemdTests", dependencies: ["Systemd", logging], swiftSettings: strict),
+    .testTarget(name: "SystemdTests", dependencies: ["Promises", "Systemd", logging], swiftSettings: strict),
     .testTarget(
       name: "SystemdDriverTests",
       dependencies: ["SystemdDriver", "MessagePack", "NomadPlugin", "Promises", "Systemd", logging],

@@ -26,7 +26,7 @@ public struct Journalctl: Sendable {
   ///   - logger: is told of entries that had to be passed over.
   public init(
     runner: any CommandRunner, path: String = Executable.find("journalctl"), commandPrefix: [String] = [],
-    timeLimit: Duration = .seconds(10), logger: Logger
+    timeLimit: Duration = .seconds(30), logger: Logger
   ) {
     tool = SystemdTool(runner: runner, name: "journalctl", path: path, commandPrefix: commandPrefix)
     self.timeLimit = timeLimit
@@ -65,7 +65,7 @@ public struct Journalctl: Sendable {
 
   /// What the service manager has said about a unit of late, in this boot.
   public func history(of unit: UnitName) async throws -> UnitHistory {
-    try await self.sync()
+    try await self.sync(timeLimit: timeLimit)
     var entries: [JournalEntry] = []
     let result = try await self.read(
       ["--boot", "--quiet", "--lines=\(Self.historyLimit)"], unit, after: .beginning, matches: ["_PID=1"],

@@ -1,7 +1,8 @@
 /// systemd's service manager, by the command `systemctl(1)` of systemd 247 or later.
 ///
 /// Every call runs one command and throws ``SystemdError``, or `CancellationError` if the calling task is cancelled,
-/// in which case the command is killed; a job that it has queued goes on.
+/// in which case the command is killed; a job that it has queued goes on. Of the commands that wait for jobs a few run at
+/// once (``CommandGate``).
 public struct Systemctl: Sendable {
   /// Which processes of a unit get a signal.
   public enum KillWhom: String, Sendable {
@@ -10,6 +11,7 @@ public struct Systemctl: Sendable {
 
   private let tool: SystemdTool
   private let timeLimit: Duration
+  private let jobs = CommandGate(width: 8)
 
   /// Makes the command's front end.
   ///
@@ -17,10 +19,11 @@ public struct Systemctl: Sendable {
   ///   - runner: what runs the commands.
   ///   - path: the program; a name without a slash where the command prefix makes another system look it up.
   ///   - commandPrefix: words put before every command, such as `["podman", "exec", "-i", "host"]`.
-  ///   - timeLimit: the time limit of commands that don't wait for jobs.
+  ///   - timeLimit: the time limit of commands that don't wait for jobs. systemctl itself waits 25 s for an answer, and
+  ///     then says that there was none.
   public init(
     runner: any CommandRunner, path: String = Executable.find("systemctl"), commandPrefix: [String] = [],
-    timeLimit: Duration = .seconds(10)
+    timeLimit: Duration = .seconds(30)
   ) {
     tool = SystemdTool(runner: runner, name: "systemctl", path: path, commandPrefix: commandPrefix)
     self.timeLimit = timeLimit
@@ -140,21 +143,21 @@ public struct Systemctl: Sendable {
   ///
   /// - Parameter timeLimit: none by default, as the unit has one of its own.
   public func start(_ unit: UnitName, timeLimit: Duration? = nil) async throws {
-    try await perform("start", [], unit, timeLimit: timeLimit)
+    try await jobs.run { try await perform("start", [], unit, timeLimit: timeLimit) }
   }
 
   /// Stops a unit and waits until it has stopped.
   ///
   /// - Parameter timeLimit: none by default, as the unit has one of its own.
   public func stop(_ unit: UnitName, timeLimit: Duration? = nil) async throws {
-    try await perform("stop", [], unit, timeLimit: timeLimit)
+    try await jobs.run { try await perform("stop", [], unit, timeLimit: timeLimit) }
   }
 
   /// Stops a unit if it is active, starts it, and waits until it has started.
   ///
   /// - Parameter timeLimit: none by default, as the unit has one of its own.
   public func restart(_ unit: UnitName, timeLimit: Duration? = nil) async throws {
-    try await perform("restart", [], unit, timeLimit: timeLimit)
+    try await jobs.run { try await perform("restart", [], unit, timeLimit: timeLimit) }
   }
 
   /// Removes a queued job; one that is running is ended if it can be.

@@ -177,10 +177,12 @@ actor UnitTask {
   ]
 
   /// Why systemd has passed over the start, if it has: a start job whose conditions are not met succeeds.
+  ///
+  /// - Throws: if the unit does not run and the journal does not answer: nobody knows then whether it did.
   private func skippedStart() async throws -> String? {
     guard case .start(mayBeSkipped: true) = self.start, case .starting = self.lifecycle.phase,
       let status = try? await self.host.systemctl.show(self.unit), status.activeState == .inactive,
-      let skippedStart = (try? await self.host.journalctl.history(of: self.unit))?.skippedStart
+      let skippedStart = try await self.host.journalctl.history(of: self.unit).skippedStart
     else { return nil }
     try Task.checkCancellation()
     return

@@ -218,10 +218,15 @@ import Testing
       let allocation = try Allocation(
         unit: unit, driverConfig: ["unit": .string(unit), "on_active": "restart"])
       defer { allocation.remove() }
-      let start = Task { try await nomad.calls.startTask(allocation.config) }
-      try await eventually("the restart job") { try await Units.property("SubState", of: unit) == "stop" }
-      start.cancel()
-      _ = try? await start.value
+      try await withThrowingTaskGroup(of: Void.self) { group in
+        group.addTask { _ = try await nomad.calls.startTask(allocation.config) }
+        group.addTask {
+          try await eventually("the restart job") { try await Units.property("SubState", of: unit) == "stop" }
+        }
+        // A start that fails is told, rather than waited for.
+        try await group.next()
+        group.cancelAll()
+      }
       try await eventually("the end of the job") { try await Units.property("Job", of: unit).isEmpty }
     }
     try Data().write(to: URL(fileURLWithPath: "/run/\(name).go"))

@@ -100,8 +100,9 @@ import Testing
       try await nomad.withTask(try await Units.make("t-remain")) { task in
         let state = try await task.inspect().state
         #expect(state == .running)
-        let subState = try await task.inspect().driverAttributes["sub_state"]
-        #expect(subState == "exited")
+        try await eventually("the end of its program") {
+          try await task.inspect().driverAttributes["sub_state"] == "exited"
+        }
         try await task.calls.stopTask(task.id, timeout: .seconds(300))
         let exitCode = try await task.wait().exitCode
         #expect(exitCode == 0)
