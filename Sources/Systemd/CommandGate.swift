@@ -6,7 +6,7 @@ import Synchronization
 /// A `systemctl` that waits for a job is told by systemd of every change of every unit: two hundred of them at once, each
 /// with a unit of its own, make forty thousand times the messages of one. A command that runs for long leaves its place to
 /// the next one while it goes on, so that what takes hours, or hangs, does not hold up the others.
-final class CommandGate: Sendable {
+package final class CommandGate: Sendable {
   private struct State {
     var free: Int
     var waiting: [Promise<Void>] = []
@@ -19,7 +19,7 @@ final class CommandGate: Sendable {
   /// - Parameters:
   ///   - width: how many commands may run at once.
   ///   - patience: how long each of them counts.
-  init(width: Int, patience: Duration = .seconds(1)) {
+  package init(width: Int, patience: Duration = .seconds(1)) {
     self.patience = patience
     self.state = Mutex(State(free: width))
   }
@@ -30,7 +30,7 @@ final class CommandGate: Sendable {
   /// Runs a command when it is its turn.
   ///
   /// - Throws: what `command` throws, or `CancellationError` if the task is cancelled before its turn.
-  func run<R: Sendable>(_ command: () async throws -> R) async throws -> R {
+  package func run<R: Sendable>(_ command: @Sendable () async throws -> R) async throws -> R {
     let turn = Promise<Void>()
     let isFree = self.state.withLock { state in
       guard state.free == 0 else {

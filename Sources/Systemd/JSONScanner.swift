@@ -325,10 +325,10 @@ enum JournalFieldValue {
     return number
   }
 
-  /// All values, with a line feed between them.
-  var joined: [UInt8] {
+  /// All values, with a line feed between them; nil if there is none.
+  var joined: [UInt8]? {
     switch self {
-    case .none: []
+    case .none: nil
     case .one(let value): Array(value)
     case .many(let values): Array(values.joined(separator: CollectionOfOne(UInt8(ascii: "\n"))))
     }

@@ -60,17 +60,47 @@ public struct JournalEntry: Sendable, Hashable {
   /// The setting by which systemd ran that process: `ExecStart` for the main process, `ExecStop` … (`COMMAND`).
   public var command: String?
 
+  /// Whether the entry has a message; one without has an empty ``message``.
+  public var hasMessage = true
+
+  /// The whole entry as journalctl printed it, with ``Detail/complete`` only.
+  public var json: [UInt8]?
+
   /// Whether the service manager says here something about a unit: that it was started, its main process exited …
   public var isLifecycle: Bool { processID == 1 && subjectUnit != nil }
 
-  /// The fields that ``JournalEntry`` is made of, besides those that journalctl always gives.
-  static let requestedFields = [
-    "MESSAGE", "PRIORITY", "SYSLOG_IDENTIFIER", "_PID", "_SYSTEMD_UNIT", "_SYSTEMD_INVOCATION_ID",
-    "_STREAM_ID",
-    "UNIT", "INVOCATION_ID", "MESSAGE_ID", "JOB_RESULT", "JOB_TYPE", "UNIT_RESULT", "EXIT_CODE",
-    "EXIT_STATUS",
-    "COMMAND",
-  ]
+  /// Whether journald says here that it has dropped entries of a unit, as those were too many (`RateLimitBurst=`).
+  public var isSuppression: Bool { messageID == "a596d6fe7bfa4994828e72309e95d61e" }
+
+  /// Whether this tells of a unit rather than being said by its own processes: ``isLifecycle``, ``isSuppression``, or the
+  /// report of a core dump (`SD_MESSAGE_COREDUMP`).
+  public var isAboutUnit: Bool {
+    isLifecycle || isSuppression || messageID == "fc2e22bc6ee647b6b90729ab34a250b1"
+  }
+
+  /// How much of an entry is asked for: the fewer fields, the faster journalctl is.
+  public enum Detail: Sendable {
+    /// What a line of a log is made of.
+    case line
+    /// What the service manager tells about a unit's life as well.
+    case lifecycle
+    /// All fields.
+    case complete
+
+    /// The fields besides those that journalctl always gives; nil for all.
+    var fields: [String]? {
+      let line = ["MESSAGE", "PRIORITY", "SYSLOG_IDENTIFIER", "_PID", "UNIT", "MESSAGE_ID"]
+      switch self {
+      case .line: return line
+      case .lifecycle:
+        return line + [
+          "_SYSTEMD_UNIT", "_SYSTEMD_INVOCATION_ID", "_STREAM_ID", "INVOCATION_ID", "JOB_RESULT", "JOB_TYPE",
+          "UNIT_RESULT", "EXIT_CODE", "EXIT_STATUS", "COMMAND",
+        ]
+      case .complete: return nil
+      }
+    }
+  }
 }
 
 extension JournalEntry {
@@ -93,7 +123,8 @@ extension JournalEntry {
     self.realtime = RealtimeTimestamp(microseconds: realtime)
     monotonicMicroseconds = monotonic
     self.bootID = bootID
-    message = fields.message
+    message = fields.message ?? []
+    hasMessage = fields.message != nil
     priority = fields.priority.flatMap { $0 <= 7 ? $0 : nil }
     identifier = fields.identifier
     processID = fields.processID
@@ -117,7 +148,7 @@ extension JournalEntry {
     var realtime: UInt64?
     var monotonic: UInt64?
     var bootID: String?
-    var message: [UInt8] = []
+    var message: [UInt8]?
     var priority: UInt8?
     var identifier: String?
     var processID: Int32?

@@ -33,21 +33,23 @@ public struct Journalctl: Sendable {
     self.logger = logger
   }
 
-  /// Hands out the entries of a unit, those that exist and then those that come, until the calling task is cancelled.
+  /// Hands out the entries of units, those that exist and then those that come, until the calling task is cancelled.
   ///
-  /// Entries of a unit are what its processes logged and what the service manager says about it. Since systemd 250
-  /// only those of the current boot are shown.
+  /// Entries of a unit are what its processes logged and what the service manager says about it; those of a slice are
+  /// those of all units in it. Since systemd 250 only those of the current boot are shown.
   ///
   /// - Parameters:
-  ///   - unit: by its true name; an alias has no entries.
+  ///   - units: by their true names; an alias has no entries. At least one.
   ///   - position: where to begin.
+  ///   - detail: how much of the entries is needed.
   ///   - onEntries: is given entries in order, at least one. While it is suspended, nothing more is read. An error
   ///     that it throws ends the call.
   public func follow(
-    _ unit: UnitName, after position: JournalPosition, _ onEntries: ([JournalEntry]) async throws -> Void
+    _ units: [UnitName], after position: JournalPosition, _ detail: JournalEntry.Detail = .lifecycle,
+    _ onEntries: ([JournalEntry]) async throws -> Void
   ) async throws {
-    let result = try await self.read(["--follow", "--no-tail"], unit, after: position, onEntries)
-    let error = tool.error(result, "--follow", [unit])
+    let result = try await self.read(["--follow", "--no-tail"], units, after: position, detail, onEntries)
+    let error = tool.error(result, "--follow", units)
     throw error.reason == .other
       ? SystemdError(
         .ended, action: error.action, units: error.units, termination: error.termination,
@@ -55,12 +57,13 @@ public struct Journalctl: Sendable {
       : error
   }
 
-  /// Hands out the entries of a unit that exist now, like ``follow(_:after:_:)``.
+  /// Hands out the entries of units that exist now, like ``follow(_:after:_:_:)``.
   public func read(
-    _ unit: UnitName, after position: JournalPosition, _ onEntries: ([JournalEntry]) async throws -> Void
+    _ units: [UnitName], after position: JournalPosition, _ detail: JournalEntry.Detail = .lifecycle,
+    _ onEntries: ([JournalEntry]) async throws -> Void
   ) async throws {
-    let result = try await self.read(["--boot", "--quiet"], unit, after: position, onEntries)
-    guard result.termination.isSuccess else { throw tool.error(result, "--unit", [unit]) }
+    let result = try await self.read(["--boot", "--quiet"], units, after: position, detail, onEntries)
+    guard result.termination.isSuccess else { throw tool.error(result, "--unit", units) }
   }
 
   /// What the service manager has said about a unit of late, in this boot.
@@ -68,26 +71,28 @@ public struct Journalctl: Sendable {
     try await self.sync(timeLimit: timeLimit)
     var entries: [JournalEntry] = []
     let result = try await self.read(
-      ["--boot", "--quiet", "--lines=\(Self.historyLimit)"], unit, after: .beginning, matches: ["_PID=1"],
-      timeLimit: timeLimit
+      ["--boot", "--quiet", "--lines=\(Self.historyLimit)"], [unit], after: .beginning, .lifecycle,
+      matches: ["_PID=1"], timeLimit: timeLimit
     ) { entries += $0 }
     guard result.termination.isSuccess else { throw tool.error(result, "--unit", [unit]) }
     return UnitHistory(entries)
   }
 
   private func read(
-    _ options: [String], _ unit: UnitName, after position: JournalPosition, matches: [String] = [],
-    timeLimit: Duration? = nil, _ onEntries: ([JournalEntry]) async throws -> Void
+    _ options: [String], _ units: [UnitName], after position: JournalPosition, _ detail: JournalEntry.Detail,
+    matches: [String] = [], timeLimit: Duration? = nil, _ onEntries: ([JournalEntry]) async throws -> Void
   ) async throws -> CommandResult {
-    var arguments =
-      ["--no-pager"] + options + [
-        "--output=json", "--all", "--output-fields=" + JournalEntry.requestedFields.joined(separator: ","),
-        "--unit=\(unit.name)",
-      ]
+    var arguments = ["--no-pager"] + options + ["--output=json", "--all"]
+    if let fields = detail.fields { arguments.append("--output-fields=" + fields.joined(separator: ",")) }
+    arguments += units.map { "--unit=\($0.name)" }
+    // With --after-cursor= journalctl passes over one entry, whichever it is, if that of the cursor has been vacuumed.
+    var passedOver: JournalCursor?
     switch position {
     case .beginning: break
     case .since(let time): arguments.append("--since=@\(time.secondsText)")
-    case .after(let cursor): arguments.append("--after-cursor=\(cursor.text)")
+    case .after(let cursor):
+      arguments.append("--cursor=\(cursor.text)")
+      passedOver = cursor
     }
     arguments += matches
     var splitter = LineSplitter(maximumLength: Self.lineLimit)
@@ -97,22 +102,25 @@ public struct Journalctl: Sendable {
         var entries: [JournalEntry] = []
         splitter.append(chunk) { line in
           do throws(JournalEntryError) {
-            entries.append(try JournalEntry(json: line))
+            var entry = try JournalEntry(json: line)
+            if case .complete = detail { entry.json = Array(line) }
+            if entry.cursor != passedOver { entries.append(entry) }
+            passedOver = nil
           } catch {
             logger.warning(
-              "passed over a line of the journal", metadata: ["unit": "\(unit)", "error": "\(error)"])
+              "passed over a line of the journal", metadata: ["unit": "\(units[0])", "error": "\(error)"])
           }
         }
         if splitter.droppedCount > droppedCount {
           droppedCount = splitter.droppedCount
           logger.warning(
             "passed over an entry of the journal that needs more than \(Self.lineLimit) bytes",
-            metadata: ["unit": "\(unit)"])
+            metadata: ["unit": "\(units[0])"])
         }
         if !entries.isEmpty { try await onEntries(entries) }
       }
     } catch let error as CommandError {
-      throw tool.error(.command(error), options[0], [unit])
+      throw tool.error(.command(error), options[0], units)
     }
   }
 

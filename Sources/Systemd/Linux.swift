@@ -3,11 +3,13 @@ import Glibc
 /// What Linux offers and Swift's Glibc module does not show. On failure the calls return -1 and set `errno`.
 enum Linux {
   private typealias SystemCall = @convention(c) (CLong, CLong, CLong) -> CLong
+  private typealias FourArgumentCall = @convention(c) (CLong, CLong, CLong, CLong, CLong) -> CLong
   private typealias EpollCreate = @convention(c) (Int32) -> Int32
   private typealias EpollControl = @convention(c) (Int32, Int32, Int32, UnsafeMutableRawPointer) -> Int32
   private typealias EpollWait = @convention(c) (Int32, UnsafeMutableRawPointer, Int32, Int32) -> Int32
 
   private static let systemCall = symbol("syscall", as: SystemCall.self)
+  private static let fourArgumentCall = symbol("syscall", as: FourArgumentCall.self)
   private static let epollCreateFunction = symbol("epoll_create1", as: EpollCreate.self)
   private static let epollControlFunction = symbol("epoll_ctl", as: EpollControl.self)
   private static let epollWaitFunction = symbol("epoll_wait", as: EpollWait.self)
@@ -23,6 +25,11 @@ enum Linux {
   /// process dies.
   static func pidfdOpen(_ processID: pid_t) -> Int32 {
     systemCall.map { Int32($0(434, CLong(processID), 0)) } ?? unavailable()
+  }
+
+  /// `pidfd_send_signal(2)` (Linux 5.1).
+  static func pidfdSendSignal(_ pidDescriptor: Int32, _ signal: Int32) -> Int32 {
+    fourArgumentCall.map { Int32($0(424, CLong(pidDescriptor), CLong(signal), 0, 0)) } ?? unavailable()
   }
 
   /// `epoll_create1(2)`, close-on-exec.

@@ -61,6 +61,32 @@ public struct RealtimeTimestamp: Sendable, Hashable {
   }
 }
 
+extension RealtimeTimestamp: CustomStringConvertible {
+  /// The time in UTC by ISO 8601, with microseconds: `2026-11-22T17:11:40.452823Z`.
+  public var description: String {
+    func digits(_ value: UInt64, _ count: Int) -> String {
+      let text = String(value)
+      return String(repeating: "0", count: max(0, count - text.utf8.count)) + text
+    }
+    let (seconds, fraction) = microseconds.quotientAndRemainder(dividingBy: 1_000_000)
+    var (days, second) = seconds.quotientAndRemainder(dividingBy: 86400)
+    // A year has at least 365 days: this is not too early, and off by few.
+    var year = 1970 + days / 366
+    while Self.days(beforeYear: year + 1) <= days { year += 1 }
+    days -= Self.days(beforeYear: year)
+    var month: UInt64 = 1
+    while days >= Self.days(inMonth: month, of: year) {
+      days -= Self.days(inMonth: month, of: year)
+      month += 1
+    }
+    let date = "\(digits(year, 4))-\(digits(month, 2))-\(digits(days + 1, 2))"
+    let minute = second / 60 % 60
+    let hour = second / 3600
+    second %= 60
+    return "\(date)T\(digits(hour, 2)):\(digits(minute, 2)):\(digits(second, 2)).\(digits(fraction, 6))Z"
+  }
+}
+
 extension RealtimeTimestamp: Comparable {
   /// Whether the first point in time is earlier.
   public static func < (first: Self, second: Self) -> Bool { first.microseconds < second.microseconds }

@@ -27,7 +27,7 @@ public struct UnitStatus: Sendable, Hashable {
     "NeedDaemonReload",
     "CollectMode", "DropInPaths", "RemainAfterExit", "CPUUsageNSec", "MemoryCurrent", "MemoryPeak",
     "TasksCurrent",
-    "TriggeredBy", "Triggers", "Job", "TimeoutStopUSec", "KillMode", "StatusText", "StatusErrno",
+    "TriggeredBy", "Triggers", "Job", "TimeoutStopUSec", "KillMode", "StatusText", "StatusErrno", "Accept",
   ]
 
   // MARK: Identity
@@ -98,6 +98,9 @@ public struct UnitStatus: Sendable, Hashable {
 
   /// The units that this unit starts.
   public var triggers: [String] { words("Triggers") }
+
+  /// Whether a socket starts an instance of a template for each connection.
+  public var acceptsConnections: Bool? { flag("Accept") }
 
   // MARK: When the state changed
 

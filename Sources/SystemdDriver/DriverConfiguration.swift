@@ -13,6 +13,8 @@ struct DriverConfiguration: Sendable, Hashable {
   var commandPrefix: [String] = []
   /// How often the state of all units is looked at, at least.
   var pollInterval: Duration = .seconds(1)
+  /// Whether the lines of all units stay in the journal alone.
+  var disablesLogCollection = false
 
   /// The range of ``pollInterval``.
   static let pollIntervals: ClosedRange<Duration> = .milliseconds(100)...(.seconds(60))
@@ -24,6 +26,7 @@ struct DriverConfiguration: Sendable, Hashable {
     "journalctl_path": .attribute(.string),
     "command_prefix": .attribute(.list(.string)),
     "poll_interval": .default(.attribute(.string), "1s"),
+    "disable_log_collection": .default(.attribute(.bool), false),
   ])
 
   init() {}
@@ -41,6 +44,7 @@ struct DriverConfiguration: Sendable, Hashable {
       throw ConfigurationError(
         attribute: "command_prefix", problem: "no word of it may be empty or have a NUL")
     }
+    self.disablesLogCollection = block.disable_log_collection ?? false
     guard let text = block.poll_interval else { return }
     guard let interval = Duration(goText: text), Self.pollIntervals.contains(interval) else {
       throw ConfigurationError(
@@ -65,5 +69,6 @@ struct DriverConfiguration: Sendable, Hashable {
     let journalctl_path: String?
     let command_prefix: [String]?
     let poll_interval: String?
+    let disable_log_collection: Bool?
   }
 }

@@ -1,5 +1,6 @@
 import Logging
 import NomadPlugin
+import Promises
 import Systemd
 
 /// Takes the lines of a unit from the journal to Nomad's log collector.
@@ -7,103 +8,234 @@ import Systemd
 /// The journal is the buffer: an entry is done when the collector's FIFO has taken it, and what follows is read
 /// from the cursor of the last entry done.
 actor LogDelivery {
+  /// What a delivery has to tell besides lines.
+  enum News: Sendable, Hashable {
+    /// systemd has said something about the unit.
+    case lifecycle
+    /// journald has dropped entries of the unit, in its words.
+    case suppressed(String)
+    /// The journal cannot be followed, and why.
+    case unavailable(String)
+    /// The journal is read now and then, since it cannot be followed more often.
+    case notFollowed
+  }
+
   private let unit: UnitName
+  private let configuration: LogConfiguration
   private let journalctl: Journalctl
+  private let followers: FollowerLimit
   private let standardOutput: LogPipe
   private let standardError: LogPipe
   private let logger: Logger
   /// Nil where logs are off, or the file cannot be had.
-  private let cursorFile: CursorFile?
-  private var position: JournalPosition
-  /// How often lines have been delivered.
+  private let file: LogPositionFile?
+  /// Whether there is anybody to deliver lines to.
+  private let isOn: Bool
+  /// Where the entries begin that have not been delivered whole.
+  private var beginning: JournalPosition
+  /// How far the delivery is after that.
+  private var position: LogPosition
+  private var holder: DescriptorHolder?
+  /// The units whose entries are wanted, and whoever waits for them to be others.
+  private var units: [UnitName]
+  private var otherUnits = Promise<Void>()
+  /// How often something has moved.
   private var progress = 0
+  private var hasToldThatNotFollowed = false
 
   /// How long the last lines of a unit that has ended may take without any progress, journald and a slow collector
   /// included.
-  private static let patience: Duration = .seconds(5)
-  /// How long to wait before journalctl is started again after it failed.
-  private static let retryInterval: Duration = .seconds(1)
+  private static let patience: Duration = .seconds(10)
+  /// How long they may take in all.
+  private static let longestEnd: Duration = .seconds(300)
+  /// How long to wait before journalctl is started again after it failed, at first and at most.
+  private static let retryIntervals: ClosedRange<Duration> = .seconds(1)...(.seconds(30))
 
   /// - Parameters:
+  ///   - unit: the task's unit.
+  ///   - triggered: further units whose entries are wanted.
   ///   - position: where to begin.
   ///   - resumes: whether to go on where an earlier process of the plugin ended, if that is known.
   /// - Throws: `DriverError` if a FIFO is not what it should be.
   init(
-    of unit: UnitName, for task: TaskConfig, from position: JournalPosition, resumes: Bool,
-    journalctl: Journalctl, logger: Logger
+    of unit: UnitName, and triggered: [UnitName] = [], for task: TaskConfig,
+    _ configuration: LogConfiguration,
+    from position: JournalPosition, resumes: Bool, journalctl: Journalctl, followers: FollowerLimit,
+    logger: Logger
   ) throws {
     self.unit = unit
+    self.units = [unit] + triggered
+    self.configuration = configuration
     self.journalctl = journalctl
+    self.followers = followers
     self.logger = logger
-    var cursorFile: CursorFile?
-    if task.stdoutPath != "/dev/null" {
+    self.isOn = task.stdoutPath != "/dev/null" || task.stderrPath != "/dev/null"
+    var file: LogPositionFile?
+    if self.isOn {
       do {
-        cursorFile = try CursorFile(for: task)
+        file = try LogPositionFile(for: task)
       } catch {
         logger.warning(
           "After a restart of the plugin lines will be repeated.", metadata: ["error": "\(error)"])
       }
     }
-    self.cursorFile = cursorFile
-    self.position = (resumes ? cursorFile?.read() : nil).map { .after($0) } ?? position
+    self.file = file
+    self.position = (resumes ? file?.read() : nil) ?? LogPosition()
+    self.beginning = self.position.cursor.map { .after($0) } ?? position
     self.standardOutput = try LogPipe(path: task.stdoutPath, for: task)
-    // Nothing tells the two streams of a unit apart; the collector waits for a writer of this one all the same.
     self.standardError = try LogPipe(path: task.stderrPath, for: task)
   }
 
+  /// Takes the units that the task's unit triggers, whose entries are wanted as well.
+  func setTriggered(_ triggered: [UnitName]) {
+    let units = [self.unit] + triggered
+    guard units != self.units else { return }
+    self.units = units
+    self.otherUnits.fulfil(())
+    self.otherUnits = Promise()
+  }
+
+  /// Keeps the collector from seeing the end of the logs if this process dies: it would not begin again.
+  func hold() async {
+    guard self.isOn, self.holder == nil else { return }
+    let descriptors = [self.standardOutput.duplicate(), self.standardError.duplicate()].compactMap(\.self)
+    defer { for descriptor in descriptors { LogPipe.close(descriptor) } }
+    guard let first = descriptors.first, let last = descriptors.last else { return }
+    self.holder = self.position.holder.flatMap { DescriptorHolder(processID: $0, holding: first) }
+    guard self.holder == nil else { return }
+    do {
+      let holder = try await DescriptorHolder.start(holding: first, last)
+      self.holder = holder
+      self.position.holder = holder.processID
+      self.file?.write(self.position)
+    } catch {
+      self.logger.warning(
+        "If the plugin dies, the task's logs end until the agent is restarted: nothing holds them open.",
+        metadata: ["error": "\(error)"])
+    }
+  }
+
+  // MARK: Following
+
   /// Delivers lines as they come, until the task is cancelled.
-  ///
-  /// - Parameter onLifecycle: called when systemd says something about the unit.
-  func follow(onLifecycle: @Sendable () -> Void) async {
+  func follow(_ tell: @escaping @Sendable (News) async -> Void) async {
+    guard self.isOn else { return }
+    var retryInterval = Self.retryIntervals.lowerBound
     while !Task.isCancelled {
+      let progress = self.progress
       do {
-        try await self.journalctl.follow(self.unit, after: self.position) { @Sendable entries in
-          try await self.deliver(entries)
-          if entries.contains(where: \.isLifecycle) { onLifecycle() }
-        }
+        try await self.followUntilOthersAreWanted(tell)
+        continue
       } catch is CancellationError {
         return
       } catch {
         self.logger.warning(
           "The journal of the unit cannot be followed; trying again.",
           metadata: ["unit": "\(self.unit)", "error": "\(error)"])
-      }
-      try? await Task.sleep(for: Self.retryInterval)
-    }
-  }
-
-  /// Delivers what is left when the unit has ended and nobody follows any more, and ends the logs.
-  func finish() async {
-    await withTaskGroup(of: Void.self) { group in
-      group.addTask { await self.deliverRest() }
-      group.addTask {
-        var progress = -1
-        while await self.progress != progress {
-          progress = await self.progress
-          guard (try? await Task.sleep(for: Self.patience)) != nil else { return }
+        // One that ends now and then is no news to an operator, one that does nothing else is.
+        if self.progress > progress {
+          retryInterval = Self.retryIntervals.lowerBound
+        } else {
+          if retryInterval == Self.retryIntervals.lowerBound * 2 { await tell(.unavailable("\(error)")) }
+          retryInterval = min(retryInterval * 2, Self.retryIntervals.upperBound)
         }
       }
-      await group.next()
-      group.cancelAll()
+      try? await Task.sleep(for: retryInterval)
     }
-    await self.standardOutput.close()
-    await self.standardError.close()
   }
 
-  /// Removes what was kept for a recovery.
-  nonisolated func forget() { self.cursorFile?.remove() }
+  /// Delivers lines until other units are wanted.
+  private func followUntilOthersAreWanted(_ tell: @escaping @Sendable (News) async -> Void) async throws {
+    let others = self.otherUnits
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      group.addTask { try await self.followOrRead(tell) }
+      group.addTask { try await others.value }
+      defer { group.cancelAll() }
+      try await group.next()
+    }
+  }
 
-  private func deliverRest() async {
+  private func followOrRead(_ tell: @escaping @Sendable (News) async -> Void) async throws {
+    if self.followers.take() {
+      defer { self.followers.leave() }
+      try await self.journalctl.follow(self.units, after: self.beginning, self.detail) { @Sendable entries in
+        try await self.deliver(entries, tell)
+      }
+    }
+    if !self.hasToldThatNotFollowed {
+      self.hasToldThatNotFollowed = true
+      await tell(.notFollowed)
+    }
+    try await self.followers.turns.run {
+      let start = ContinuousClock.now
+      try await self.read(tell)
+      try await Task.sleep(for: (ContinuousClock.now - start) * FollowerLimit.restPerReading)
+    }
+    try await Task.sleep(for: Self.retryIntervals.lowerBound)
+  }
+
+  private func read(_ tell: @escaping @Sendable (News) async -> Void) async throws {
+    try await self.journalctl.read(self.units, after: self.beginning, self.detail) { @Sendable entries in
+      try await self.deliver(entries, tell)
+    }
+  }
+
+  private var detail: JournalEntry.Detail { self.configuration.format == .json ? .complete : .line }
+
+  // MARK: The end
+
+  /// Delivers what is left when the unit has ended and nobody follows any more, and ends the logs.
+  func finish(_ tell: @escaping @Sendable (News) async -> Void) async {
+    if self.isOn {
+      await withTaskGroup(of: Void.self) { group in
+        group.addTask { await self.deliverRest(tell) }
+        group.addTask { await self.waitForStandstill() }
+        await group.next()
+        group.cancelAll()
+      }
+    }
+    self.standardOutput.close()
+    self.standardError.close()
+    await self.holder?.end()
+    self.holder = nil
+    self.position.holder = nil
+    self.file?.write(self.position)
+  }
+
+  private func waitForStandstill() async {
+    let deadline = ContinuousClock.now + Self.longestEnd
+    var progress = -1
+    while self.progress != progress, ContinuousClock.now < deadline {
+      progress = self.progress
+      guard (try? await Task.sleep(for: Self.patience)) != nil else { return }
+    }
+    if !Task.isCancelled {
+      self.logger.warning(
+        """
+        The last lines of the unit are given up: the task's log collector does not take them, or journalctl does not \
+        tell them.
+        """, metadata: ["unit": "\(self.unit)"])
+    }
+  }
+
+  /// Ends the logs of a task that is forgotten and removes what was kept for a recovery.
+  func forget() async {
+    self.standardOutput.close()
+    self.standardError.close()
+    await self.holder?.end()
+    self.holder = nil
+    self.file?.remove()
+  }
+
+  private func deliverRest(_ tell: @escaping @Sendable (News) async -> Void) async {
     do {
-      try await self.journalctl.sync()
+      try await self.journalctl.sync(timeLimit: Self.patience)
     } catch {
       self.logger.warning("journald did not say that it has all lines.", metadata: ["error": "\(error)"])
     }
+    self.progress += 1
     do {
-      try await self.flush()
-      try await self.journalctl.read(self.unit, after: self.position) { @Sendable entries in
-        try await self.deliver(entries)
-      }
+      try await self.read(tell)
     } catch {
       self.logger.warning(
         "The last lines of the unit may be missing from the task's logs.",
@@ -111,23 +243,70 @@ actor LogDelivery {
     }
   }
 
-  private func deliver(_ entries: [JournalEntry]) async throws {
-    var lines: [UInt8] = []
-    for entry in entries where !entry.isLifecycle {
-      lines += entry.message
-      lines.append(UInt8(ascii: "\n"))
+  // MARK: Delivery
+
+  private func deliver(_ entries: [JournalEntry], _ tell: @Sendable (News) async -> Void) async throws {
+    var portion = Portion()
+    for entry in entries {
+      if entry.isLifecycle { await tell(.lifecycle) }
+      if entry.isSuppression { await tell(.suppressed(String(decoding: entry.message, as: UTF8.self))) }
+      guard let line = LogLine(entry, self.configuration) else {
+        portion.append([], of: entry)
+        continue
+      }
+      if !portion.takes(line) {
+        try await self.write(portion)
+        portion = Portion()
+      }
+      portion.isError = line.isError
+      portion.append(line.bytes[...], of: entry)
     }
-    guard let cursor = entries.last?.cursor else { return }
-    // The pipe has them from now on, even if this is cancelled while the collector does not read.
-    self.position = .after(cursor)
-    try await self.standardOutput.write(lines)
-    self.progress += 1
-    self.cursorFile?.write(cursor)
+    try await self.write(portion)
   }
 
-  /// Delivers the lines of a delivery that was cancelled.
-  private func flush() async throws {
-    try await self.standardOutput.flush()
-    if case .after(let cursor) = self.position { self.cursorFile?.write(cursor) }
+  /// Whole lines for one of the streams that are written at once.
+  private struct Portion {
+    var isError = false
+    private(set) var bytes: [UInt8] = []
+    /// Where the line of each entry ends.
+    private(set) var ends: [(end: Int, cursor: JournalCursor)] = []
+
+    /// Whether a line can be added: those of a portion fit into what a FIFO takes whole or not at all, if one line does.
+    func takes(_ line: LogLine) -> Bool {
+      self.bytes.isEmpty
+        || (line.isError == self.isError && self.bytes.count + line.bytes.count <= LogPipe.atomicSize)
+    }
+
+    mutating func append(_ line: ArraySlice<UInt8>, of entry: JournalEntry) {
+      self.bytes += line
+      self.ends.append((self.bytes.count, entry.cursor))
+    }
+  }
+
+  private func write(_ portion: Portion) async throws {
+    let pipe = portion.isError ? self.standardError : self.standardOutput
+    // What has been delivered of the first line, before this was interrupted.
+    var written = min(self.position.partial, portion.ends.first?.end ?? 0)
+    var done = 0
+    while done < portion.ends.count {
+      try Task.checkCancellation()
+      let count = try portion.bytes.withUnsafeBytes { bytes in
+        try written == bytes.count ? 0 : pipe.write(UnsafeRawBufferPointer(rebasing: bytes[written...]))
+      }
+      guard let count else {
+        await pipe.waitForRoom()
+        continue
+      }
+      // Noted at once: nothing that ends this task comes between the write and the note of it.
+      written += count
+      while done < portion.ends.count, portion.ends[done].end <= written {
+        self.position.cursor = portion.ends[done].cursor
+        self.beginning = .after(portion.ends[done].cursor)
+        done += 1
+      }
+      self.position.partial = written - (done == 0 ? 0 : portion.ends[done - 1].end)
+      self.file?.write(self.position)
+      self.progress += 1
+    }
   }
 }

@@ -2,17 +2,17 @@ import Foundation
 import Glibc
 import NomadPlugin
 import Promises
+import Synchronization
 import Systemd
 
 /// One of the two FIFOs of a task through which Nomad's log collector takes its lines.
 ///
 /// It is opened for reading as well: so opening never waits for the collector, what the collector has not yet
 /// taken stays when it dies, and it sees the end of the file only when ``close()`` is called.
-actor LogPipe {
+final class LogPipe: Sendable {
   private let path: String
   /// -1 for /dev/null and after ``close()``.
-  private var descriptor: Int32
-  private var pending: ArraySlice<UInt8> = []
+  private let descriptor: Mutex<Int32>
 
   /// Opens a FIFO that Nomad has made, or /dev/null.
   ///
@@ -21,7 +21,7 @@ actor LogPipe {
   init(path: String, for task: TaskConfig) throws {
     self.path = path
     guard path != "/dev/null" else {
-      self.descriptor = -1
+      self.descriptor = Mutex(-1)
       return
     }
     let folder = try AllocationFolder(of: path, for: task)
@@ -38,59 +38,69 @@ actor LogPipe {
         "Cannot deliver the task's logs to '\(path)': it is not a FIFO. Nomad makes one there; something has "
           + "replaced it.")
     }
-    self.descriptor = descriptor
+    self.descriptor = Mutex(descriptor)
   }
 
-  deinit { if self.descriptor >= 0 { Glibc.close(self.descriptor) } }
+  deinit { self.close() }
 
-  /// Writes all of the bytes; waits while the collector does not take them.
-  ///
-  /// - Throws: `CancellationError`: ``flush()`` writes what is left then; `DriverError` if the system refuses.
-  func write(_ bytes: [UInt8]) async throws {
-    self.pending += bytes
-    try await self.flush()
+  /// A descriptor of the FIFO of its own, for a child to inherit; nil for /dev/null. The caller closes it.
+  func duplicate() -> Int32? {
+    self.descriptor.withLock { descriptor in
+      let copy = descriptor < 0 ? -1 : fcntl(descriptor, F_DUPFD_CLOEXEC, 3)
+      return copy < 0 ? nil : copy
+    }
   }
 
-  /// Writes what a cancelled write has left.
+  /// Writes bytes, as many as the FIFO has room for: all or none if they are not more than ``atomicSize``.
   ///
-  /// - Throws: as ``write(_:)``.
-  func flush() async throws {
-    while !self.pending.isEmpty, self.descriptor >= 0 {
-      let count = self.pending.withUnsafeBytes { Glibc.write(self.descriptor, $0.baseAddress, $0.count) }
-      if count >= 0 {
-        self.pending = self.pending.dropFirst(count)
-      } else if errno == EAGAIN {
-        try Task.checkCancellation()
-        await self.waitForRoom()
-      } else if errno != EINTR {
-        throw DriverError.unrecoverable(
-          "Cannot write the task's logs to '\(self.path)': \(String(cString: strerror(errno)))")
+  /// - Returns: how many were written; nil if there is no room.
+  /// - Throws: `DriverError` if the system refuses.
+  func write(_ bytes: UnsafeRawBufferPointer) throws -> Int? {
+    try self.descriptor.withLock { descriptor in
+      guard descriptor >= 0 else { return bytes.count }
+      while true {
+        let count = Glibc.write(descriptor, bytes.baseAddress, bytes.count)
+        if count >= 0 { return count }
+        if errno == EAGAIN { return nil }
+        guard errno == EINTR else {
+          throw DriverError.unrecoverable(
+            "Cannot write the task's logs to '\(self.path)': \(String(cString: strerror(errno)))")
+        }
       }
     }
-    self.pending = []
   }
+
+  /// How many bytes a FIFO takes whole or not at all: `PIPE_BUF` of pipe(7).
+  static let atomicSize = 4096
 
   /// Ends the logs: the collector sees the end of the file once it has read what is left.
   func close() {
-    guard self.descriptor >= 0 else { return }
-    Glibc.close(self.descriptor)
-    self.descriptor = -1
+    self.descriptor.withLock { descriptor in
+      if descriptor >= 0 { Glibc.close(descriptor) }
+      descriptor = -1
+    }
   }
 
   /// Waits until the FIFO has room again, or the task is cancelled.
-  private func waitForRoom() async {
+  func waitForRoom() async {
+    // Of its own, so that it is the same one when the waiting ends.
+    guard let descriptor = self.duplicate() else { return }
+    defer { Glibc.close(descriptor) }
     let hasRoom = Promise<Void>()
     guard let monitor = ReadinessMonitor.shared,
-      let id = monitor.add(self.descriptor, onReady: { hasRoom.fulfil(()) })
+      let id = monitor.add(descriptor, onReady: { hasRoom.fulfil(()) })
     else {
       // Without a free descriptor there is nothing to be told by.
       try? await Task.sleep(for: Self.retryInterval)
       return
     }
-    monitor.arm(self.descriptor, id: id, for: .writing)
+    monitor.arm(descriptor, id: id, for: .writing)
     _ = try? await hasRoom.value
-    monitor.remove(self.descriptor, id: id)
+    monitor.remove(descriptor, id: id)
   }
+
+  /// Closes what ``duplicate()`` gave.
+  static func close(_ descriptor: Int32) { Glibc.close(descriptor) }
 
   private static let retryInterval: Duration = .milliseconds(100)
 }

@@ -21,7 +21,8 @@ public final class SystemdDriver: TaskDriver {
   public var capabilities: DriverCapabilities {
     DriverCapabilities(
       sendSignals: false, exec: false, filesystemIsolation: .none, networkIsolationModes: [.host],
-      mustCreateNetwork: false, supportsMounts: false, disableLogCollection: false,
+      mustCreateNetwork: false, supportsMounts: false,
+      disableLogCollection: self.state.withLock { $0.engine }?.configuration.disablesLogCollection ?? false,
       dynamicWorkloadUsers: false)
   }
 
@@ -165,10 +166,18 @@ public final class SystemdDriver: TaskDriver {
           + "restart it.")
     }
     let restarts = wasActive && configuration.onActive == .restart
-    let position = await beginning
+    var position = await beginning
+    if wasActive, !restarts, configuration.logs.includeAdopted,
+      let beginningOfRun = status.inactiveExit ?? status.activeEnter
+    {
+      position = .since(beginningOfRun)
+    }
     let task = try UnitTask(
-      config, unit: unit, onStop: configuration.onStop,
-      restarts ? .restart : .start(mayBeSkipped: !wasActive && engine.host.mayHaveConditions(status)),
+      config, unit: unit, triggered: status.triggeredUnits,
+      engine.configuration.disablesLogCollection ? configuration.withoutLogs : configuration,
+      restarts
+        ? .restart
+        : wasActive ? .adoption : .start(mayBeSkipped: engine.host.mayHaveConditions(status)),
       from: position,
       lifecycle: UnitLifecycle(previousInvocationID: wasActive && !restarts ? nil : status.invocationID),
       host: engine.host, watcher: engine.watcher, events: self.events, logger: self.logger)
@@ -231,23 +240,23 @@ public final class SystemdDriver: TaskDriver {
       throw DriverError.recoverable(
         "The machine was restarted since the task started: how \(unit) ended is not known.")
     }
-    let onStop = (try? TaskConfiguration(handle.config))?.onStop ?? .stop
+    var configuration = (try? TaskConfiguration(handle.config)) ?? TaskConfiguration(unit: unit)
+    if engine.configuration.disablesLogCollection { configuration = configuration.withoutLogs }
+    let taskConfiguration = configuration
     // Nomad would start the task anew if this failed: what systemd does not answer now, it answers the watcher.
-    func makeTask(_ config: TaskConfig) throws -> UnitTask {
+    func makeTask(_ configuration: TaskConfiguration) throws -> UnitTask {
       try UnitTask(
-        config, unit: unit, onStop: onStop, .recovery(startedAt: state.startedAt?.date), from: state.logs,
-        lifecycle: UnitLifecycle(recovered: state.invocationID), host: engine.host, watcher: engine.watcher,
+        handle.config, unit: unit, configuration, .recovery(startedAt: state.startedAt?.date),
+        from: state.logs, lifecycle: UnitLifecycle(recovered: state.invocationID), host: engine.host,
+        watcher: engine.watcher,
         events: self.events, logger: self.logger)
     }
     var withoutLogs: TaskEventText?
     let task: UnitTask
     do {
-      task = try makeTask(handle.config)
+      task = try makeTask(taskConfiguration)
     } catch {
-      var config = handle.config
-      config.stdoutPath = "/dev/null"
-      config.stderrPath = "/dev/null"
-      task = try makeTask(config)
+      task = try makeTask(taskConfiguration.withoutLogs)
       withoutLogs = .logsUnavailable(unit: unit.name, reason: "\(error)")
     }
     guard try self.register(task) else { return }

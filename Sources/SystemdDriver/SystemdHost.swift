@@ -8,6 +8,8 @@ struct SystemdHost: Sendable {
   let journalctl: Journalctl
   /// Whether it may be another system's, with a clock of its own.
   let isRemote: Bool
+  /// How many units' journal may be followed at once.
+  let followers = FollowerLimit()
   /// Of the boot that this is (random(4)); nil where it is not known.
   let bootID: String?
 

@@ -23,15 +23,30 @@ struct TaskConfiguration: Sendable, Hashable {
 
   /// The unit that the task is.
   let unit: UnitName
-  let onActive: OnActive
-  let onStop: OnStop
+  var onActive = OnActive.adopt
+  var onStop = OnStop.stop
+  var logs = LogConfiguration()
+  /// Whether the unit's lines stay in the journal alone.
+  var disablesLogCollection = false
 
   /// The block's schema, with the defaults.
   static let schema = HCLSpec.object([
     "unit": .attribute(.string, required: true),
     "on_active": .default(.attribute(.string), "adopt"),
     "on_stop": .default(.attribute(.string), "stop"),
+    "logs": .block(LogConfiguration.schema),
+    "disable_log_collection": .default(.attribute(.bool), false),
   ])
+
+  /// The defaults, for a unit.
+  init(unit: UnitName) { self.unit = unit }
+
+  /// The same, with the unit's lines staying in the journal alone.
+  var withoutLogs: Self {
+    var configuration = self
+    configuration.disablesLogCollection = true
+    return configuration
+  }
 
   /// Takes what Nomad sends for a task.
   ///
@@ -45,9 +60,12 @@ struct TaskConfiguration: Sendable, Hashable {
     }
     self.onActive = try Self.choice(block.on_active, "on_active", .adopt)
     self.onStop = try Self.choice(block.on_stop, "on_stop", .stop)
+    if let logs = block.logs { self.logs = try LogConfiguration(logs) }
+    self.disablesLogCollection = block.disable_log_collection ?? false
   }
 
-  private static func choice<Choice: RawRepresentable<String> & CaseIterable>(
+  /// One of the words that an attribute may be.
+  static func choice<Choice: RawRepresentable<String> & CaseIterable>(
     _ text: String?, _ attribute: String, _ standard: Choice
   ) throws(ConfigurationError) -> Choice {
     guard let text else { return standard }
@@ -63,5 +81,7 @@ struct TaskConfiguration: Sendable, Hashable {
     let unit: String
     let on_active: String?
     let on_stop: String?
+    let logs: LogConfiguration.Block?
+    let disable_log_collection: Bool?
   }
 }

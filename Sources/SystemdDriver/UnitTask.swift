@@ -8,7 +8,7 @@ import Systemd
 actor UnitTask {
   nonisolated let config: TaskConfig
   nonisolated let unit: UnitName
-  private let onStop: TaskConfiguration.OnStop
+  private let configuration: TaskConfiguration
   private let start: Start
   private let host: SystemdHost
   private let watcher: UnitWatcher
@@ -26,6 +26,10 @@ actor UnitTask {
   private nonisolated let unclearEnds: AsyncStream<UnitStatus>
   private nonisolated let unclearEnd: AsyncStream<UnitStatus>.Continuation
   private let startedAt: Date
+  private var suppressionReportedAt: ContinuousClock.Instant?
+
+  /// How often it is reported that journald drops lines, at most.
+  private static let suppressionInterval: Duration = .seconds(600)
 
   /// How long the lines of a unit that takes its time to start wait.
   private static let followDelay: Duration = .milliseconds(200)
@@ -37,6 +41,8 @@ actor UnitTask {
     case start(mayBeSkipped: Bool)
     /// An active unit's restart is asked for.
     case restart
+    /// An active unit is taken as it is. Its start is not asked for: should it end now, that would run it again.
+    case adoption
     /// A start was asked for earlier, at this time.
     case recovery(startedAt: Date?)
   }
@@ -61,8 +67,9 @@ actor UnitTask {
   ///
   /// - Throws: `DriverError` if the logs cannot be delivered.
   init(
-    _ config: TaskConfig, unit: UnitName, onStop: TaskConfiguration.OnStop, _ start: Start,
-    from position: JournalPosition, lifecycle: UnitLifecycle, host: SystemdHost, watcher: UnitWatcher,
+    _ config: TaskConfig, unit: UnitName, triggered: [UnitName] = [], _ configuration: TaskConfiguration,
+    _ start: Start, from position: JournalPosition, lifecycle: UnitLifecycle, host: SystemdHost,
+    watcher: UnitWatcher,
     events: TaskEventHub, logger: Logger
   ) throws {
     var logger = logger
@@ -70,7 +77,7 @@ actor UnitTask {
     logger[metadataKey: "unit"] = "\(unit)"
     self.config = config
     self.unit = unit
-    self.onStop = onStop
+    self.configuration = configuration
     self.start = start
     self.startedAt = if case .recovery(let startedAt?) = start { startedAt } else { Date() }
     self.host = host
@@ -82,8 +89,14 @@ actor UnitTask {
     (self.unclearEnds, self.unclearEnd) = AsyncStream.makeStream(
       of: UnitStatus.self, bufferingPolicy: .bufferingNewest(1))
     self.lifecycle = lifecycle
+    var collected = config
+    if configuration.disablesLogCollection {
+      collected.stdoutPath = "/dev/null"
+      collected.stderrPath = "/dev/null"
+    }
     self.logs = try LogDelivery(
-      of: unit, for: config, from: position, resumes: lifecycle.isRecovered, journalctl: host.journalctl,
+      of: unit, and: configuration.logs.includeTriggered ? triggered : [], for: collected, configuration.logs,
+      from: position, resumes: lifecycle.isRecovered, journalctl: host.journalctl, followers: host.followers,
       logger: logger)
   }
 
@@ -100,7 +113,11 @@ actor UnitTask {
       group.addTask {
         // The journal keeps the lines; the start comes first.
         _ = try? await self.started.value(within: Self.followDelay)
-        await self.logs.follow { self.watcher.hint(self.unit) }
+        await self.logs.hold()
+        if isRecovered, self.configuration.logs.includeTriggered {
+          _ = try? await self.seen.value(within: Self.lookLimit)
+        }
+        await self.logs.follow { await self.take($0) }
       }
       group.addTask { await self.lookWhenMainProcessEnds() }
       group.addTask { await self.clearUpUnclearEnds() }
@@ -109,7 +126,7 @@ actor UnitTask {
       group.cancelAll()
     }
     if let result = self.ended.current {
-      await self.logs.finish()
+      await self.logs.finish { await self.take($0) }
       self.exit.fulfil(.success(result))
     }
     if (try? await self.dismissed.value) != nil {
@@ -138,6 +155,11 @@ actor UnitTask {
   // MARK: Start
 
   private func startUnit() async {
+    if case .adoption = self.start {
+      self.apply(self.lifecycle.startSucceeded())
+      self.watcher.hint(self.unit)
+      return
+    }
     do {
       self.startBeganAt = .now
       try await withThrowingTaskGroup(of: Void.self) { group in
@@ -249,17 +271,35 @@ actor UnitTask {
 
   // MARK: State
 
-  func observe(_ status: UnitStatus, askedAt: ContinuousClock.Instant) {
+  func observe(_ status: UnitStatus, askedAt: ContinuousClock.Instant) async {
     // An answer from before the end of the start job can be about the run before.
     if let startEndedAt = self.startEndedAt, askedAt < startEndedAt { return }
     let waited = self.startBeganAt.map { askedAt - $0 } ?? .zero
     self.apply(self.lifecycle.observe(status, waited: waited))
+    if self.configuration.logs.includeTriggered { await self.logs.setTriggered(status.triggeredUnits) }
     if self.lifecycle.phase != .starting { self.seen.fulfil(()) }
     guard !self.host.isRemote, status.mainProcessID != self.mainProcess?.processID else { return }
     guard let processID = status.mainProcessID else { return self.mainProcess = nil }
     self.mainProcess = ProcessEnd(of: processID) { [mainProcessEnded] in mainProcessEnded.yield(processID) }
     // It may have ended already.
     if self.mainProcess == nil { self.mainProcessEnded.yield(processID) }
+  }
+
+  private func take(_ news: LogDelivery.News) {
+    switch news {
+    case .lifecycle: self.watcher.hint(self.unit)
+    case .suppressed(let text): self.reportSuppression(text)
+    case .unavailable(let reason): self.report(.logsUnavailable(unit: self.unit.name, reason: reason))
+    case .notFollowed: self.report(.logsNotFollowed(unit: self.unit.name))
+    }
+  }
+
+  private func reportSuppression(_ text: String) {
+    // journald says it every 30 s; an operator needs to hear it now and then.
+    let now = ContinuousClock.now
+    if let last = self.suppressionReportedAt, now - last < Self.suppressionInterval { return }
+    self.suppressionReportedAt = now
+    self.report(.logsSuppressed(unit: self.unit.name, text: text))
   }
 
   /// Has the unit looked at when its main process has ended, until systemd has seen that as well.
@@ -359,7 +399,7 @@ actor UnitTask {
   /// Stops the unit: gracefully, and by SIGKILL after the timeout.
   func stop(timeout: Duration, signal: String?) async throws {
     guard self.isRunning else { return }
-    if self.onStop == .leave {
+    if self.configuration.onStop == .leave {
       self.report(.left(unit: self.unit.name))
       self.apply(self.lifecycle.leave())
       return
@@ -438,6 +478,6 @@ actor UnitTask {
     self.dismissed.fulfil(())
     // Unstructured, since it is to be awaited in a cancelled task as well.
     await Task { _ = try? await self.finished.value }.value
-    self.logs.forget()
+    await self.logs.forget()
   }
 }

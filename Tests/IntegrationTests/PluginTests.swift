@@ -56,13 +56,14 @@ import Testing
       guard case .object(let taskOptions) = try await nomad.calls.taskConfigurationSchema() else {
         return #expect(Bool(false), "the schema is an object")
       }
-      #expect(Set(taskOptions.keys) == ["unit", "on_active", "on_stop"])
+      #expect(Set(taskOptions.keys) == ["unit", "on_active", "on_stop", "logs", "disable_log_collection"])
       guard case .object(let options) = try await nomad.calls.configurationSchema() else {
         return #expect(Bool(false), "the schema is an object")
       }
       #expect(
         Set(options.keys) == [
           "enabled", "systemctl_path", "journalctl_path", "command_prefix", "poll_interval",
+          "disable_log_collection",
         ])
     }
   }

@@ -14,6 +14,17 @@ import Testing
     return try await body(folder)
   }
 
+  private func write(_ bytes: [UInt8], to pipe: LogPipe) async throws {
+    var written = 0
+    while written < bytes.count {
+      try Task.checkCancellation()
+      let count = try bytes.withUnsafeBytes {
+        try pipe.write(UnsafeRawBufferPointer(rebasing: $0[written...]))
+      }
+      if let count { written += count } else { await pipe.waitForRoom() }
+    }
+  }
+
   @Test func aSlowCollectorHoldsTheWriterBackAndLosesNothing() async throws {
     try await self.withFolder { folder in
       let path = "\(folder)/fifo"
@@ -21,8 +32,8 @@ import Testing
       let pipe = try LogPipe(path: path, for: TaskConfig(id: "x"))
       let bytes = (0..<1_000_000).map { UInt8(truncatingIfNeeded: $0 &* 7) }
       let writing = Task {
-        try await pipe.write(bytes)
-        await pipe.close()
+        try await self.write(bytes, to: pipe)
+        pipe.close()
       }
       let read = await withCheckedContinuation { continuation in
         Thread.detachNewThread {
@@ -32,6 +43,9 @@ import Testing
       }
       try await writing.value
       #expect([UInt8](read) == bytes)
+      // Closed: nothing is written, and nothing waits.
+      try await self.write([1], to: pipe)
+      await pipe.waitForRoom()
     }
   }
 
@@ -40,25 +54,9 @@ import Testing
       let path = "\(folder)/fifo"
       #expect(mkfifo(path, 0o600) == 0)
       let pipe = try LogPipe(path: path, for: TaskConfig(id: "x"))
-      let bytes = (0..<1_000_000).map { UInt8(truncatingIfNeeded: $0 &* 7) }
-      let writing = Task { try await pipe.write(bytes) }
+      let writing = Task { try await self.write([UInt8](repeating: 7, count: 1_000_000), to: pipe) }
       writing.cancel()
       await #expect(throws: CancellationError.self) { try await writing.value }
-      // What was not written is written later, and what was is not repeated.
-      let rest = Task {
-        try await pipe.flush()
-        await pipe.close()
-      }
-      let read = await withCheckedContinuation { continuation in
-        Thread.detachNewThread {
-          let handle = FileHandle(forReadingAtPath: path)
-          continuation.resume(returning: handle?.readDataToEndOfFile() ?? Data())
-        }
-      }
-      try await rest.value
-      #expect([UInt8](read) == bytes)
-      // Closed: nothing is written, and nothing waits.
-      try await pipe.write([1])
     }
   }
 
@@ -77,24 +75,33 @@ import Testing
     }
   }
 
-  @Test func theCursorIsKept() async throws {
+  @Test func thePositionIsKept() async throws {
     try await self.withFolder { folder in
       var task = TaskConfig(id: "x")
       task.name = "../web"
       task.stdoutPath = "\(folder)/.web.stdout.fifo"
       let cursor = try #require(JournalCursor("s=1a;i=2;b=3;m=4;t=5;x=6"))
       let long = try #require(JournalCursor("s=1a;i=222222222222222222;b=3;m=4;t=5;x=6"))
-      let file = try CursorFile(for: task)
+      let file = try LogPositionFile(for: task)
       #expect(file.read() == nil)
-      file.write(long)
-      file.write(cursor)
-      #expect(try CursorFile(for: task).read() == cursor)
+      for position in [
+        LogPosition(cursor: long, partial: 123_456, holder: 4_194_304), LogPosition(cursor: cursor),
+        LogPosition(partial: 3, holder: 2), LogPosition(),
+      ] {
+        file.write(position)
+        #expect(try LogPositionFile(for: task).read() == position)
+      }
       let path = "\(folder)/..._web.journal-cursor"
       let mode = try FileManager.default.attributesOfItem(atPath: path)[.posixPermissions] as? Int
       #expect(mode == 0o600)
-      try Data("--rotate\n".utf8).write(to: URL(fileURLWithPath: path))
-      #expect(try CursorFile(for: task).read() == nil)
-      try CursorFile(for: task).remove()
+      for rubbish in ["--rotate\n\n\n", "\n-1\n\n", "\nx\n\n", "\n", "s=1", "\0\0"] {
+        try Data(rubbish.utf8).write(to: URL(fileURLWithPath: path))
+        #expect(try LogPositionFile(for: task).read() == nil, "\(rubbish)")
+      }
+      // No process of the system's own.
+      try Data("s=1\n0\n1\n".utf8).write(to: URL(fileURLWithPath: path))
+      #expect(try LogPositionFile(for: task).read() == LogPosition(cursor: JournalCursor("s=1")))
+      try LogPositionFile(for: task).remove()
       #expect(try FileManager.default.contentsOfDirectory(atPath: folder) == [])
     }
   }
@@ -110,13 +117,13 @@ import Testing
       try FileManager.default.createDirectory(atPath: logs, withIntermediateDirectories: true)
       #expect(mkfifo(task.stdoutPath, 0o600) == 0)
       _ = try LogPipe(path: task.stdoutPath, for: task)
-      try CursorFile(for: task).remove()
+      try LogPositionFile(for: task).remove()
       // The task replaces its folder by a link to another one with the same names.
       let other = "\(folder)/other"
       try FileManager.default.moveItem(atPath: logs, toPath: other)
       try FileManager.default.createSymbolicLink(atPath: logs, withDestinationPath: other)
       #expect(throws: DriverError.self) { try LogPipe(path: sealed.stdoutPath, for: sealed) }
-      #expect(throws: DriverError.self) { try CursorFile(for: sealed) }
+      #expect(throws: DriverError.self) { try LogPositionFile(for: sealed) }
       #expect(try FileManager.default.contentsOfDirectory(atPath: other) == [".web.stdout.fifo"])
     }
   }
@@ -130,10 +137,10 @@ import Testing
       try Data("untouched".utf8).write(to: URL(fileURLWithPath: victim))
       let path = "\(folder)/.web.journal-cursor"
       try FileManager.default.createSymbolicLink(atPath: path, withDestinationPath: victim)
-      #expect(throws: DriverError.self) { try CursorFile(for: task) }
+      #expect(throws: DriverError.self) { try LogPositionFile(for: task) }
       unlink(path)
       #expect(link(victim, path) == 0)
-      #expect(throws: DriverError.self) { try CursorFile(for: task) }
+      #expect(throws: DriverError.self) { try LogPositionFile(for: task) }
       #expect(try String(contentsOfFile: victim, encoding: .utf8) == "untouched")
     }
   }

@@ -233,7 +233,7 @@ struct RealSystemdTests {
     struct Enough: Error {}
     var collected: [JournalEntry] = []
     await #expect(throws: Enough.self) {
-      try await journalctl.follow(unit, after: position) { entries in
+      try await journalctl.follow([unit], after: position) { entries in
         collected += entries
         if isEnough(collected) { throw Enough() }
       }

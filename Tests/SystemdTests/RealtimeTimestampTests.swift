@@ -47,4 +47,17 @@ import Testing
   @Test func isOrdered() {
     #expect(RealtimeTimestamp(microseconds: 1) < RealtimeTimestamp(microseconds: 2))
   }
+
+  @Test(
+    arguments: [
+      (0, "1970-01-01T00:00:00.000000Z"), (1, "1970-01-01T00:00:00.000001Z"),
+      (951_782_400_000_000, "2000-02-29T00:00:00.000000Z"),
+      (951_868_799_999_999, "2000-02-29T23:59:59.999999Z"),
+      (951_868_800_000_000, "2000-03-01T00:00:00.000000Z"),
+      (1_735_603_200_000_000, "2024-12-31T00:00:00.000000Z"),
+      (4_102_444_799_000_000, "2099-12-31T23:59:59.000000Z"),
+    ] as [(UInt64, String)])
+  func asText(microseconds: UInt64, text: String) {
+    #expect(RealtimeTimestamp(microseconds: microseconds).description == text)
+  }
 }

@@ -69,6 +69,13 @@ package struct Nomad: Sendable {
     }
   }
 
+  /// The memory of the plugin's process.
+  package var residentKilobytes: Int {
+    let status = (try? String(contentsOfFile: "/proc/\(self.pluginProcess)/status", encoding: .utf8)) ?? ""
+    let line = status.split(separator: "\n").first { $0.hasPrefix("VmRSS:") }
+    return line.flatMap { Int($0.split(separator: " ").dropFirst().first ?? "") } ?? 0
+  }
+
   /// The children of the plugin's process.
   package var childProcesses: [String] {
     let path = "/proc/\(self.pluginProcess)/task"
@@ -119,16 +126,24 @@ package struct RunningTask: Sendable {
 /// An allocation with one task: its folder with the log collector's FIFOs, and the collector.
 package final class Allocation: Sendable {
   package let config: TaskConfig
+  package let standardOutput: LogCollector
+  package let standardError: LogCollector
   private let folder: String
-  private let output = Mutex<[UInt8]>([])
-  private let hasEnded = Mutex(false)
 
+  /// - Parameter driverConfig: what the job says; without `logs` they are of the unit's own lines only.
   package convenience init(unit: String, driverConfig: [String: MessagePackValue]) throws {
-    let entries = driverConfig.map { MessagePackValue.MapEntry(key: .string($0.key), value: $0.value) }
+    let logs: [String: MessagePackValue] = ["logs": ["lifecycle": false]]
+    let entries = logs.merging(driverConfig) { $1 }.map {
+      MessagePackValue.MapEntry(key: .string($0.key), value: $0.value)
+    }
     try self.init(unit: unit, driverConfig: .map(entries))
   }
 
-  package init(unit: String, driverConfig: MessagePackValue? = nil) throws {
+  package convenience init(unit: String) throws {
+    try self.init(unit: unit, driverConfig: ["unit": .string(unit)])
+  }
+
+  package init(unit: String, driverConfig: MessagePackValue) throws {
     let id = UUID().uuidString.lowercased()
     self.folder = "\(NSTemporaryDirectory())/alloc-\(id)"
     let logs = "\(self.folder)/alloc/logs"
@@ -140,47 +155,26 @@ package final class Allocation: Sendable {
     config.allocationDirectory = self.folder
     config.stdoutPath = "\(logs)/.main.stdout.fifo"
     config.stderrPath = "\(logs)/.main.stderr.fifo"
-    config.driverConfig = try MessagePackEncoder().encode(driverConfig ?? ["unit": .string(unit)])
+    config.driverConfig = try MessagePackEncoder().encode(driverConfig)
     self.config = config
     guard mkfifo(config.stdoutPath, 0o600) == 0, mkfifo(config.stderrPath, 0o600) == 0 else {
       throw POSIXError(.EIO)
     }
-    self.collect()
+    self.standardOutput = LogCollector(of: config.stdoutPath)
+    self.standardError = LogCollector(of: config.stderrPath)
   }
 
-  /// Reads as Nomad's collector does: it waits for a writer, and ends with the last one.
-  private func collect() {
-    let path = self.config.stdoutPath
-    Thread.detachNewThread { [weak self] in
-      let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-      defer { close(descriptor) }
-      var buffer = [UInt8](repeating: 0, count: 65536)
-      while true {
-        let count = read(descriptor, &buffer, buffer.count)
-        guard count > 0 else { break }
-        self?.output.withLock { $0 += buffer[..<count] }
-      }
-      self?.hasEnded.withLock { $0 = true }
-    }
-  }
-
-  /// What has been collected so far.
-  package var bytes: [UInt8] { self.output.withLock { $0 } }
-  package var lines: [String] {
-    String(decoding: self.bytes, as: UTF8.self).split(separator: "\n", omittingEmptySubsequences: false)
-      .dropLast().map {
-        String($0)
-      }
-  }
+  /// What has been collected of standard output so far.
+  package var bytes: [UInt8] { self.standardOutput.bytes }
+  package var lines: [String] { self.standardOutput.lines }
 
   /// Waits until the collector has seen the end of the file. Gives the lines.
-  package func allLines() async throws -> [String] {
-    try await eventually("the end of the log") { self.hasEnded.withLock { $0 } }
-    return self.lines
-  }
+  package func allLines() async throws -> [String] { try await self.standardOutput.allLines() }
 
-  /// Ends a collector that still waits for a writer.
-  package func endCollector() { close(open(self.config.stdoutPath, O_RDWR | O_NONBLOCK | O_CLOEXEC)) }
+  package func endCollector() {
+    self.standardOutput.end()
+    self.standardError.end()
+  }
 
   package func remove() {
     self.endCollector()

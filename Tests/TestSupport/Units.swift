@@ -13,6 +13,11 @@ package enum Units {
   ///
   /// - Parameter lines: the lines of its file; `NAME` in them stands for its name without the suffix.
   package static func install(_ lines: String..., suffix: String = "service") async throws -> String {
+    try await self.install(lines: lines, suffix: suffix)
+  }
+
+  /// The same, with lines from elsewhere.
+  package static func install(lines: [String], suffix: String = "service") async throws -> String {
     try await installed.value
     let name = "u-\(UUID().uuidString.lowercased())"
     try self.write(lines, to: "\(name).\(suffix)", name: name)
@@ -43,14 +48,17 @@ package enum Units {
       try Data(lines.joined(separator: "\n").utf8).write(
         to: folder.appendingPathComponent("\(name)@.service"))
     }
-    try FileManager.default.createSymbolicLink(
+    // An earlier process of the tests may have made it.
+    try? FileManager.default.createSymbolicLink(
       atPath: folder.appendingPathComponent("t-masked@.service").path, withDestinationPath: "/dev/null")
     try await systemctl("daemon-reload")
   }
 
   private static let templates: [String: [String]] = [
     "t-lines": ["[Service]", "ExecStart=/bin/sh -c 'for i in 1 2 3; do echo line $i; sleep 0.1; done'"],
-    "t-many": ["[Service]", "LogRateLimitIntervalSec=0", "ExecStart=/usr/bin/seq 1000"],
+    "t-many": [
+      "[Service]", "LogRateLimitIntervalSec=1s", "LogRateLimitBurst=1000000", "ExecStart=/usr/bin/seq 1000",
+    ],
     "t-exit7": ["[Service]", "ExecStart=/bin/sh -c 'echo bad; exit 7'"],
     "t-killed": ["[Service]", "ExecStart=/bin/sh -c 'kill -USR1 $$$$'"],
     "t-core": ["[Service]", "LimitCORE=0", "ExecStart=/bin/sh -c 'kill -ABRT $$$$'"],
@@ -80,7 +88,7 @@ package enum Units {
       #"ExecStart=/usr/bin/printf '\\377\\376 odd\\n\\nTab\\there "quoted"\\nlast without newline'"#,
     ],
     "t-counter": [
-      "[Service]", "LogRateLimitIntervalSec=0",
+      "[Service]", "LogRateLimitIntervalSec=1s", "LogRateLimitBurst=1000000",
       "ExecStart=/bin/sh -c 'i=0; while :; do i=$((i+1)); echo $i; sleep 0.01; done'",
     ],
     "t-burn": [
@@ -90,8 +98,18 @@ package enum Units {
 
   @discardableResult
   package static func systemctl(_ arguments: String...) async throws -> String {
+    try await self.command("systemctl", arguments)
+  }
+
+  /// Runs a command. Gives what it printed.
+  @discardableResult
+  package static func command(_ name: String, _ arguments: String...) async throws -> String {
+    try await self.command(name, arguments)
+  }
+
+  private static func command(_ name: String, _ arguments: [String]) async throws -> String {
     let output = try await ProcessCommandRunner(logger: quietLogger).run(
-      Command(executable: Executable.find("systemctl"), arguments: arguments, timeLimit: .seconds(60)))
+      Command(executable: Executable.find(name), arguments: arguments, timeLimit: .seconds(60)))
     return String(decoding: output.standardOutput, as: UTF8.self)
   }
 }

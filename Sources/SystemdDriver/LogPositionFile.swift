@@ -3,15 +3,15 @@ import Glibc
 import NomadPlugin
 import Systemd
 
-/// The position of a task's logs, kept beside them so that it survives the plugin.
+/// The ``LogPosition`` of a task, kept beside them so that it survives the plugin.
 ///
 /// The folder is one that the task may be able to write to: what is read is validated, and no link is followed.
-final class CursorFile: Sendable {
+final class LogPositionFile: Sendable {
   private let folder: AllocationFolder
   private let name: String
   private let descriptor: Int32
 
-  /// The size of the file, in bytes: a cursor and line feeds, always written at once.
+  /// The size of the file, in bytes: more than any position needs, always written at once.
   private static let size = 1024
 
   /// Opens or makes the file for a task's logs.
@@ -34,19 +34,19 @@ final class CursorFile: Sendable {
 
   deinit { if self.descriptor >= 0 { close(self.descriptor) } }
 
-  /// The cursor in the file; nil if there is none, or something else.
-  func read() -> JournalCursor? {
+  /// The position in the file; nil if there is none, or something else.
+  func read() -> LogPosition? {
     var bytes = [UInt8](repeating: 0, count: Self.size)
     let count = pread(self.descriptor, &bytes, bytes.count, 0)
     guard count > 0 else { return nil }
-    let text = bytes.prefix(count).prefix { $0 != UInt8(ascii: "\n") }
-    return JournalCursor(String(decoding: text, as: UTF8.self))
+    return LogPosition(String(decoding: bytes.prefix(count), as: UTF8.self)[...])
   }
 
-  /// Replaces the cursor by one write, which a crash of the plugin cannot tear.
-  func write(_ cursor: JournalCursor) {
-    var bytes = [UInt8](repeating: UInt8(ascii: "\n"), count: Self.size)
-    bytes.replaceSubrange(0..<cursor.text.utf8.count, with: cursor.text.utf8)
+  /// Replaces the position by one write, which a crash of the plugin cannot tear.
+  func write(_ position: LogPosition) {
+    var bytes = Array(position.text.utf8)
+    guard bytes.count <= Self.size else { return }
+    bytes += repeatElement(UInt8(ascii: "\n"), count: Self.size - bytes.count)
     // Without it a recovery repeats lines; the logs themselves go on.
     _ = pwrite(self.descriptor, bytes, bytes.count, 0)
   }
