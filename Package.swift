@@ -77,6 +77,10 @@ let package = Package(
         "GoPlugin", "MessagePack", "NomadPlugin", "Systemd", "TestSupport", "nomad-driver-systemd", logging,
       ],
       swiftSettings: strict),
+    .testTarget(
+      name: "JournalTests",
+      dependencies: ["NomadPlugin", "Systemd", "TestSupport", "nomad-driver-systemd"],
+      swiftSettings: strict),
     .executableTarget(
       name: "driver-bench", dependencies: ["NomadPlugin", "Systemd", "TestSupport"],
       path: "Tests/Benchmarks", swiftSettings: strict),

@@ -87,7 +87,9 @@ struct RunCommand: AsyncParsableCommand {
     task.allocationDirectory = folder.path
     task.stdoutPath = folder.standardOutput
     task.stderrPath = folder.standardError
-    task.driverConfig = try MessagePackEncoder().encode(["unit": .string(self.unit)])
+    // The task's events tell what systemd does.
+    let driverConfig: MessagePackValue = ["unit": .string(self.unit), "logs": ["lifecycle": false]]
+    task.driverConfig = try MessagePackEncoder().encode(driverConfig)
     let config = task
     return try await withThrowingTaskGroup(of: Void.self) { group in
       group.addTask { try? await nomad.taskEvents { printError("==> \($0.message)") } }
