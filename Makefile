@@ -118,10 +118,10 @@ endef
 # Debian's protoc comes without the well-known types.
 PROTO_PATHS := -I .build/checkouts/swift-protobuf/Protos/Sources/SwiftProtobuf
 
-bench: build ## Measure, and print the figures as a table.
+bench: build ## Measure, and print the figures as a table; PARTS="calls logs …" for some of them.
 	$(call install,$(RUN_PACKAGES))
 	$(MAKE) --no-print-directory release PRODUCT=driver-bench
-	$(SUDO) $(HOST) run $(HOST_NAME) .build/release/driver-bench bin/nomad-driver-systemd
+	$(SUDO) $(HOST) run $(HOST_NAME) .build/release/driver-bench bin/nomad-driver-systemd $(PARTS)
 
 clean: ## Remove what was built.
 	rm -rf .build bin

@@ -27,7 +27,7 @@ public struct UnitStatus: Sendable, Hashable {
     "NeedDaemonReload",
     "CollectMode", "DropInPaths", "RemainAfterExit", "CPUUsageNSec", "MemoryCurrent", "MemoryPeak",
     "TasksCurrent",
-    "TriggeredBy", "Triggers", "Job", "TimeoutStopUSec", "KillMode", "StatusText", "StatusErrno", "Accept",
+    "TriggeredBy", "Triggers", "Job", "TimeoutStopUSec", "KillMode", "Accept", "StatusText", "StatusErrno",
   ]
 
   // MARK: Identity

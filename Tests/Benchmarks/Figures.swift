@@ -22,4 +22,9 @@ struct Figures {
   static func ratio(_ first: [Duration], _ second: [Duration]) -> String {
     round(Figures(first).quantile(0.5) / Figures(second).quantile(0.5))
   }
+
+  /// The difference of two medians.
+  static func difference(_ first: Figures, _ second: Figures) -> String {
+    "\(round(self.milliseconds(first.quantile(0.5) - second.quantile(0.5)))) ms"
+  }
 }

@@ -72,7 +72,7 @@ enum LifeBenchmarks {
   }
 
   /// Of a process, of its children that have ended, and of those that run, in seconds.
-  private static func cpuSeconds(ofTree process: Int32) -> Double {
+  static func cpuSeconds(ofTree process: Int32) -> Double {
     let path = "/proc/\(process)/task"
     let threads = (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []
     let children = threads.flatMap { thread in
@@ -82,12 +82,19 @@ enum LifeBenchmarks {
     return children.reduce(self.cpuSeconds(of: process)) { $0 + self.cpuSeconds(of: $1) }
   }
 
-  private static func cpuSeconds(of process: Int32) -> Double {
+  private static func cpuSeconds(of process: Int32) -> Double { self.cpuTimes(of: process).reduce(0, +) }
+
+  /// Of a process alone, in seconds.
+  static func ownCPUSeconds(of process: Int32) -> Double { self.cpuTimes(of: process).prefix(2).reduce(0, +) }
+
+  /// In seconds: user and system time of a process, and those of its children that have ended.
+  private static func cpuTimes(of process: Int32) -> [Double] {
     // proc_pid_stat(5): utime, stime, cutime and cstime are the fields 14 to 17; the name may have spaces.
     guard let stat = try? String(contentsOfFile: "/proc/\(process)/stat", encoding: .utf8),
       let end = stat.lastIndex(of: ")")
-    else { return 0 }
-    let ticks = stat[end...].split(separator: " ").dropFirst(12).prefix(4).compactMap { Double($0) }
-    return ticks.reduce(0, +) / Double(sysconf(Int32(_SC_CLK_TCK)))
+    else { return [] }
+    return stat[end...].split(separator: " ").dropFirst(12).prefix(4).compactMap {
+      Double($0).map { $0 / Double(sysconf(Int32(_SC_CLK_TCK))) }
+    }
   }
 }

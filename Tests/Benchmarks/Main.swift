@@ -9,21 +9,26 @@ import TestSupport
 @main
 struct Main {
   static func main() async throws {
-    guard CommandLine.arguments.count == 2 else {
-      print("usage: driver-bench PLUGIN")
+    guard CommandLine.arguments.count >= 2 else {
+      print("usage: driver-bench PLUGIN [PART]…")
       exit(2)
     }
+    let wanted = CommandLine.arguments.dropFirst(2)
+    func isWanted(_ part: String) -> Bool { wanted.isEmpty || wanted.contains(part) }
     let plugin = URL(fileURLWithPath: CommandLine.arguments[1]).path
     setenv("NOMAD_DRIVER_BINARY", plugin, 1)
     print("| figure | value | goal |")
     print("| --- | --- | --- |")
-    try launch(plugin)
-    try await Nomad.run { nomad in
-      try await idle(nomad, plugin)
-      try await roundTrips(nomad)
-      try await starts(nomad)
-      try await LifeBenchmarks.run(nomad)
+    if isWanted("calls") {
+      try launch(plugin)
+      try await Nomad.run { nomad in
+        try await idle(nomad, plugin)
+        try await roundTrips(nomad)
+        try await starts(nomad)
+      }
     }
+    if isWanted("logs") { try await Nomad.run { try await LogBenchmarks.run($0) } }
+    if isWanted("life") { try await Nomad.run { try await LifeBenchmarks.run($0) } }
   }
 
   static func row(_ figure: String, _ value: String, goal: String = "") {

@@ -46,8 +46,8 @@ import Testing
       ])
     #expect(
       runner.commands.map(\.timeLimit) == [
-        nil, .seconds(3), nil, .seconds(10), .seconds(10), .seconds(10), .seconds(10), .seconds(10),
-        .seconds(10),
+        nil, .seconds(3), nil, .seconds(30), .seconds(30), .seconds(30), .seconds(30), .seconds(30),
+        .seconds(30),
       ])
   }
 

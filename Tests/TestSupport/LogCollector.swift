@@ -56,6 +56,9 @@ package final class LogCollector: Sendable {
 
   package var hasEnded: Bool { self.state.withLock { $0.hasEnded } }
 
+  /// How much has been collected so far.
+  package var byteCount: Int { self.state.withLock { $0.bytes.count } }
+
   /// What has been collected so far.
   package var bytes: [UInt8] { self.state.withLock { $0.bytes } }
   package var lines: [String] {
