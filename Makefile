@@ -1,6 +1,6 @@
 # Everything that a person or CI does. The first two are `make run` and `make test`.
 
-.PHONY: help run test build release lint format bench proto clean deps deps-test interop test-build
+.PHONY: help run test test-tsan test-asan build release lint format bench proto clean deps deps-test interop test-build
 .DEFAULT_GOAL := help
 
 # Warnings are errors in this package's own targets (see Package.swift).
@@ -89,6 +89,21 @@ test: test-build ## Run every test; those against systemd in a private host, as 
 	  echo "Skipping the tests against systemd: they need root to start a private host (sudo make test)."; \
 	  $(RUN_TESTS); \
 	fi
+
+# The modules whose tests need no systemd, in a build of its own.
+UNIT_MODULES := $(filter-out IntegrationTests JournalTests,$(TEST_MODULES))
+define sanitize
+	swift build --build-tests --sanitize=$(1) --scratch-path .build-$(1)
+	@for module in $(UNIT_MODULES); do \
+	  swift test --skip-build --sanitize=$(1) --scratch-path .build-$(1) --filter "^$$module\." || exit 1; \
+	done
+endef
+
+test-tsan: interop ## Run the tests that need no systemd under ThreadSanitizer.
+	$(call sanitize,thread)
+
+test-asan: interop ## Run the tests that need no systemd under AddressSanitizer.
+	$(call sanitize,address)
 
 lint: ## Check the formatting.
 	swift format lint --strict --parallel --recursive Package.swift Sources Tests
