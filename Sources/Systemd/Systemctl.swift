@@ -5,7 +5,7 @@
 /// once (``CommandGate``).
 public struct Systemctl: Sendable {
   /// Which processes of a unit get a signal.
-  public enum KillWhom: String, Sendable {
+  public enum KillWhom: String, Sendable, CaseIterable {
     case main, control, all
   }
 
@@ -172,7 +172,7 @@ public struct Systemctl: Sendable {
   ///
   /// - Parameters:
   ///   - signal: a name such as `SIGHUP`, `HUP` or `RTMIN+1`, or a number.
-  ///   - whom: which of the processes.
+  ///   - whom: which of the processes. It is an error if there is none.
   public func kill(_ unit: UnitName, signal: String, whom: KillWhom = .all) async throws {
     // systemctl takes "list" and "help" for requests of its own.
     let isPlain = signal.utf8.allSatisfy { byte in
@@ -188,9 +188,9 @@ public struct Systemctl: Sendable {
         .invalidSignal, action: "systemctl kill", units: [unit],
         message: "\"\(DisplayText(signal.utf8.prefix(80)).text)\" is not a signal")
     }
-    // The older spelling of the option is known to all versions.
+    // The older spelling of the option is known to all versions; --fail is for units without processes.
     try await perform(
-      "kill", ["--signal=\(signal)", "--kill-who=\(whom.rawValue)"], unit, timeLimit: timeLimit)
+      "kill", ["--fail", "--signal=\(signal)", "--kill-who=\(whom.rawValue)"], unit, timeLimit: timeLimit)
   }
 
   /// Makes systemd forget that a unit has failed, and how often it was started.

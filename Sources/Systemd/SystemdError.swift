@@ -85,7 +85,11 @@ public struct SystemdError: Error, Sendable, Hashable {
     if says(" is masked") { return .unitMasked }
     if says(" not found.", " not loaded.") || termination == .exited(5) { return .unitNotFound }
     if says("Operation refused") { return .refused }
-    if says("process to kill", "processes to kill") { return .noProcess }
+    if says("process to kill", "processes to kill", "units have no main", "units have no control") {
+      return .noProcess
+    }
+    // A target, timer or path, which never has any.
+    if says("Failed to kill unit"), says("Operation not supported") { return .noProcess }
     if says("Failed to parse signal") { return .invalidSignal }
     if says("attempted too often") { return .startLimitHit }
     if says("A dependency job for ") { return .dependencyFailed }

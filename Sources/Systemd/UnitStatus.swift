@@ -26,7 +26,7 @@ public struct UnitStatus: Sendable, Hashable {
     "InactiveEnterTimestamp", "InactiveExitTimestamp", "StateChangeTimestamp", "NRestarts",
     "NeedDaemonReload",
     "CollectMode", "DropInPaths", "RemainAfterExit", "CPUUsageNSec", "MemoryCurrent", "MemoryPeak",
-    "TasksCurrent",
+    "MemorySwapCurrent", "TasksCurrent",
     "TriggeredBy", "Triggers", "Job", "TimeoutStopUSec", "KillMode", "Accept", "StatusText", "StatusErrno",
   ]
 
@@ -178,6 +178,9 @@ public struct UnitStatus: Sendable, Hashable {
 
   /// The most memory that the unit's control group has used, in bytes (since systemd 254).
   public var memoryPeak: UInt64? { measure("MemoryPeak") }
+
+  /// Memory of the unit's control group in swap, in bytes (since systemd 254).
+  public var memorySwapCurrent: UInt64? { measure("MemorySwapCurrent") }
 
   /// The number of tasks (processes and threads) in the unit's control group.
   public var tasksCurrent: UInt64? { measure("TasksCurrent") }

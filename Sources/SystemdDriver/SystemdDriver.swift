@@ -20,7 +20,7 @@ public final class SystemdDriver: TaskDriver {
   /// What the driver can do: tasks are on the host as they are, nothing is isolated or mounted for them.
   public var capabilities: DriverCapabilities {
     DriverCapabilities(
-      sendSignals: false, exec: false, filesystemIsolation: .none, networkIsolationModes: [.host],
+      sendSignals: true, exec: false, filesystemIsolation: .none, networkIsolationModes: [.host],
       mustCreateNetwork: false, supportsMounts: false,
       disableLogCollection: self.state.withLock { $0.engine }?.configuration.disablesLogCollection ?? false,
       dynamicWorkloadUsers: false)
@@ -79,15 +79,17 @@ public final class SystemdDriver: TaskDriver {
     let own = try DriverConfiguration(configuration)
     guard !configuration.isValidationOnly else { return }
     let topology = configuration.agent?.topology
-    let newWatcher = self.state.withLock { state -> UnitWatcher? in
+    let newEngine = self.state.withLock { state -> Engine? in
       if let engine = state.engine, engine.configuration == own, engine.topology == topology { return nil }
       let host = SystemdHost(own, runner: self.runner, logger: self.logger)
       let watcher = UnitWatcher(
         systemctl: host.systemctl, pollInterval: own.pollInterval, logger: self.logger)
       state.engine = Engine(configuration: own, topology: topology, host: host, watcher: watcher)
-      return watcher
+      return state.engine
     }
-    if let newWatcher { self.workContinuation.yield { await newWatcher.run() } }
+    guard let newEngine else { return }
+    self.workContinuation.yield { await newEngine.watcher.run() }
+    self.workContinuation.yield { await newEngine.host.usage.run() }
   }
 
   private func engine() throws -> Engine {
@@ -369,21 +371,21 @@ public final class SystemdDriver: TaskDriver {
     for await event in self.events.events() { try await report(event) }
   }
 
-  /// Reports what systemd counts for the unit: CPU time and memory, where its controllers are on.
+  /// Reports what the unit uses: CPU time, memory and its processes, as far as they are counted.
   public func taskStats(
     _ id: String, interval: Duration, _ report: @escaping @Sendable (TaskResourceUsage) async throws -> Void
   ) async throws {
+    let topology = self.state.withLock { $0.engine?.topology }
+    try await self.task(id).reportUsage(every: interval, topology: topology, report)
+  }
+
+  /// Sends a signal, by a name or number that systemd knows, to the processes of the unit that the job's `signal_to`
+  /// says: the main process if it says nothing.
+  ///
+  /// - Throws: `DriverError`: unrecoverable if there is no such signal or the unit has ended, recoverable if it has no
+  ///   such process.
+  public func signalTask(_ id: String, signal: String) async throws {
     let task = try self.task(id)
-    let engine = try self.engine()
-    var statistics = UnitStatistics(topology: engine.topology)
-    while task.isRunning {
-      do {
-        let status = try await engine.host.systemctl.show(task.unit)
-        try await report(statistics.sample(status, at: Date()))
-      } catch let error as SystemdError {
-        self.logger.warning("The unit's resource usage is not known.", metadata: ["error": "\(error)"])
-      }
-      try await Task.sleep(for: max(interval, .milliseconds(100)))
-    }
+    try await task.signal(signal, to: (try? TaskConfiguration(task.config))?.signalTo ?? .main)
   }
 }

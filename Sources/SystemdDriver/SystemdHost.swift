@@ -6,6 +6,8 @@ import Systemd
 struct SystemdHost: Sendable {
   let systemctl: Systemctl
   let journalctl: Journalctl
+  /// Reads what units use.
+  let usage: UsageSampler
   /// Whether it may be another system's, with a clock of its own.
   let isRemote: Bool
   /// How many units' journal may be followed at once.
@@ -28,6 +30,7 @@ struct SystemdHost: Sendable {
     self.journalctl = Journalctl(
       runner: runner, path: configuration.journalctlPath ?? path("journalctl"),
       commandPrefix: configuration.commandPrefix, logger: logger)
+    self.usage = UsageSampler(reader: self.isRemote ? nil : .current, systemctl: self.systemctl)
   }
 
   /// Whether a start of the unit may do nothing since conditions of it are not met, as far as its files show: systemctl

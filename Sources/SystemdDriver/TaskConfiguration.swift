@@ -28,12 +28,15 @@ struct TaskConfiguration: Sendable, Hashable {
   var logs = LogConfiguration()
   /// Whether the unit's lines stay in the journal alone.
   var disablesLogCollection = false
+  /// Which of the unit's processes get the signals that Nomad sends.
+  var signalTo = Systemctl.KillWhom.main
 
   /// The block's schema, with the defaults.
   static let schema = HCLSpec.object([
     "unit": .attribute(.string, required: true),
     "on_active": .default(.attribute(.string), "adopt"),
     "on_stop": .default(.attribute(.string), "stop"),
+    "signal_to": .default(.attribute(.string), "main"),
     "logs": .block(LogConfiguration.schema),
     "disable_log_collection": .default(.attribute(.bool), false),
   ])
@@ -60,6 +63,7 @@ struct TaskConfiguration: Sendable, Hashable {
     }
     self.onActive = try Self.choice(block.on_active, "on_active", .adopt)
     self.onStop = try Self.choice(block.on_stop, "on_stop", .stop)
+    self.signalTo = try Self.choice(block.signal_to, "signal_to", .main)
     if let logs = block.logs { self.logs = try LogConfiguration(logs) }
     self.disablesLogCollection = block.disable_log_collection ?? false
   }
@@ -81,6 +85,7 @@ struct TaskConfiguration: Sendable, Hashable {
     let unit: String
     let on_active: String?
     let on_stop: String?
+    let signal_to: String?
     let logs: LogConfiguration.Block?
     let disable_log_collection: Bool?
   }

@@ -25,6 +25,8 @@ actor UnitTask {
   private nonisolated let mainProcessEnded: AsyncStream<Int32>.Continuation
   private nonisolated let unclearEnds: AsyncStream<UnitStatus>
   private nonisolated let unclearEnd: AsyncStream<UnitStatus>.Continuation
+  /// What has happened since the start was asked for and before systemd has told about the unit.
+  private var unreported: [TaskEventText] = []
   private let startedAt: Date
   private var suppressionReportedAt: ContinuousClock.Instant?
 
@@ -275,9 +277,13 @@ actor UnitTask {
     // An answer from before the end of the start job can be about the run before.
     if let startEndedAt = self.startEndedAt, askedAt < startEndedAt { return }
     let waited = self.startBeganAt.map { askedAt - $0 } ?? .zero
-    self.apply(self.lifecycle.observe(status, waited: waited))
+    let effects = self.lifecycle.observe(status, waited: waited)
+    if self.lifecycle.phase != .starting {
+      self.seen.fulfil(())
+      self.reportAll()
+    }
+    self.apply(effects)
     if self.configuration.logs.includeTriggered { await self.logs.setTriggered(status.triggeredUnits) }
-    if self.lifecycle.phase != .starting { self.seen.fulfil(()) }
     guard !self.host.isRemote, status.mainProcessID != self.mainProcess?.processID else { return }
     guard let processID = status.mainProcessID else { return self.mainProcess = nil }
     self.mainProcess = ProcessEnd(of: processID) { [mainProcessEnded] in mainProcessEnded.yield(processID) }
@@ -327,6 +333,7 @@ actor UnitTask {
             "reason": "\(result.message ?? "")",
           ])
         self.ended.fulfil(result)
+        self.reportAll()
       case .report(let text):
         self.report(text)
       case .consultJournal:
@@ -352,7 +359,19 @@ actor UnitTask {
     }
   }
 
+  /// Reports what happened to the unit, with what systemd says of it: once it has said something of the run that the
+  /// task is.
   func report(_ text: TaskEventText) {
+    self.unreported.append(text)
+    if self.seen.current != nil || !self.isRunning { self.reportAll() }
+  }
+
+  private func reportAll() {
+    for text in self.unreported { self.emit(text) }
+    self.unreported = []
+  }
+
+  private func emit(_ text: TaskEventText) {
     var annotations = ["unit": self.unit.name]
     if let status = self.lifecycle.status {
       annotations["state"] = "\(status.activeState)"
@@ -392,6 +411,67 @@ actor UnitTask {
         ? nil
         : (self.lifecycle.endTime ?? status?.mainProcessEnd ?? status?.inactiveEnter)?.date ?? self.endedAt,
       exitResult: self.ended.current, driverAttributes: attributes)
+  }
+
+  // MARK: Usage
+
+  /// Reports what the unit uses, at once and then every `interval`, until it has ended.
+  ///
+  /// - Throws: what `report` throws; `CancellationError`.
+  nonisolated func reportUsage(
+    every interval: Duration, topology: Topology?,
+    _ report: @Sendable (TaskResourceUsage) async throws -> Void
+  ) async throws {
+    guard self.isRunning else { return }
+    var statistics = UnitStatistics(topology: topology)
+    var hasFailed = false
+    repeat {
+      do {
+        let usage = try await self.host.usage.usage(of: self.unit, in: self.controlGroup())
+        hasFailed = false
+        try await report(statistics.sample(usage, at: Date()))
+      } catch let error as SystemdError {
+        if !hasFailed {
+          self.logger.warning("What the unit uses is not known.", metadata: ["error": "\(error)"])
+        }
+        hasFailed = true
+      }
+      try Task.checkCancellation()
+    } while !(await self.hasEnded(by: .now + self.host.usage.timeToNextSample(every: interval)))
+  }
+
+  /// The unit's control group, once systemd has told about the unit.
+  private func controlGroup() async -> String? {
+    if self.seen.current == nil { _ = try? await self.seen.value(within: Self.lookLimit) }
+    return self.lifecycle.status?.controlGroup
+  }
+
+  // MARK: Signals
+
+  /// Sends a signal to processes of the unit.
+  ///
+  /// - Throws: `DriverError`: unrecoverable if there is no such signal or the unit has ended, recoverable if it has no
+  ///   such process.
+  nonisolated func signal(_ signal: String, to whom: Systemctl.KillWhom) async throws {
+    try self.checkRunning()
+    do {
+      try await self.host.systemctl.kill(self.unit, signal: signal, whom: whom)
+    } catch let error as SystemdError {
+      try self.checkRunning()
+      guard error.isTemporary else { throw DriverError.unrecoverable("\(error)") }
+      let hint =
+        error.reason == .noProcess
+        ? " The signal was for the task's signal_to = \"\(whom.rawValue)\"; it can be \"main\", \"control\" or \"all\"."
+        : ""
+      throw DriverError.recoverable("\(error)\(hint)")
+    }
+    self.logger.info("A signal was sent.", metadata: ["signal": "\(signal)", "to": "\(whom.rawValue)"])
+  }
+
+  private nonisolated func checkRunning() throws {
+    guard self.isRunning else {
+      throw DriverError.unrecoverable("The signal was not sent: the task has ended, and \(self.unit) with it.")
+    }
   }
 
   // MARK: Stop

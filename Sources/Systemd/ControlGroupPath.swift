@@ -1,0 +1,22 @@
+/// The path of a control group below the root of its hierarchy, as systemd tells it (`ControlGroup=`).
+///
+/// It is checked: files below it are read as root, and no path may lead out of the hierarchy.
+package struct ControlGroupPath: Sendable, Hashable {
+  /// The names of the groups on the way, from the root; none is empty, `.` or `..`, or has a slash or a NUL.
+  package let components: [String]
+
+  /// The largest number of groups on the way.
+  static let maximumDepth = 64
+
+  /// Takes an absolute path of at most 64 names, each of at most 255 bytes. Anything else gives `nil`.
+  package init?(_ text: String) {
+    guard text.hasPrefix("/") else { return nil }
+    let components = text.dropFirst().split(separator: "/", omittingEmptySubsequences: false).map(String.init)
+    // The root itself is a slice's: `-.slice`.
+    self.components = components == [""] ? [] : components
+    let areValid = self.components.allSatisfy { name in
+      (1...255).contains(name.utf8.count) && name != "." && name != ".." && !name.utf8.contains(0)
+    }
+    guard areValid, self.components.count <= Self.maximumDepth else { return nil }
+  }
+}

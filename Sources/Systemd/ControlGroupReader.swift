@@ -1,0 +1,139 @@
+import Glibc
+
+/// Reads what the kernel counts for control groups of this host: where version 2 has it, from there, else from version
+/// 1's controllers. What the kernel counts for a group includes all groups below it.
+///
+/// The files are described in the kernel's `admin-guide/cgroup-v2` and `admin-guide/cgroup-v1`.
+package struct ControlGroupReader: Sendable {
+  private let mounts: ControlGroupMounts
+  private let processFolder: String
+
+  /// The largest number of processes of a unit that are told of.
+  static let processLimit = 512
+  /// The largest number of bytes that is read of the list of mounts.
+  private static let mountinfoLimit = 4 << 20
+  /// The largest number of groups of a unit that are searched for processes.
+  static let groupLimit = 512
+
+  /// - Parameters:
+  ///   - mounts: where the control groups are.
+  ///   - processFolder: where proc(5) is mounted.
+  init(mounts: ControlGroupMounts, processFolder: String = "/proc") {
+    self.mounts = mounts
+    self.processFolder = processFolder
+  }
+
+  /// The reader for this host as it is now.
+  package static var current: ControlGroupReader {
+    let descriptor = open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC)
+    let mountinfo = ControlGroupFolder.read(descriptor, limit: Self.mountinfoLimit) ?? []
+    return ControlGroupReader(mounts: ControlGroupMounts(mountinfo: mountinfo))
+  }
+
+  /// What is counted for a group; `nil` if neither CPU time nor memory of it can be read.
+  ///
+  /// It reads some ten files, and one for each process: that is for a thread that may wait.
+  package func usage(of path: ControlGroupPath) -> UnitUsage? {
+    func folder(_ controller: String) -> ControlGroupFolder? {
+      self.mounts.controllers[controller].flatMap { ControlGroupFolder.open(path, in: $0) }
+    }
+    let unified = self.mounts.unified.flatMap { ControlGroupFolder.open(path, in: $0) }
+    var usage = UnitUsage()
+    if let unified { Self.readUnified(unified, &usage) }
+    if usage.cpuTime == nil, let group = folder("cpuacct") { Self.readCPUAccounting(group, &usage) }
+    if usage.throttledPeriods == nil, let group = folder("cpu") { Self.readBandwidth(group, &usage) }
+    if usage.memory == nil, let group = folder("memory") { Self.readMemory(group, &usage) }
+    guard usage.cpuTime != nil || usage.memory != nil else { return nil }
+    if let group = unified ?? folder("name=systemd") {
+      usage.identity = group.identity.map { "\($0)" }
+      usage.processes = self.processes(in: group)
+    }
+    return usage
+  }
+
+  private static func readUnified(_ group: ControlGroupFolder, _ usage: inout UnitUsage) {
+    // It is there for each group, with the throttling only where the controller is on.
+    if let cpu = group.read("cpu.stat").map(KernelNumbers.init) {
+      usage.cpuTime = cpu["usage_usec"].map(Self.nanoseconds(microseconds:))
+      usage.userTime = cpu["user_usec"].map(Self.nanoseconds(microseconds:))
+      usage.systemTime = cpu["system_usec"].map(Self.nanoseconds(microseconds:))
+      usage.throttledPeriods = cpu["nr_throttled"]
+      usage.throttledTime = cpu["throttled_usec"].map(Self.nanoseconds(microseconds:))
+    }
+    guard let memory = group.number("memory.current") else { return }
+    usage.memory = memory
+    usage.memoryPeak = group.number("memory.peak")
+    usage.swap = group.number("memory.swap.current")
+    guard let memory = group.read("memory.stat").map(KernelNumbers.init) else { return }
+    usage.anonymousMemory = memory["anon"]
+    usage.fileCache = memory["file"]
+    usage.kernelMemory = memory["kernel"]
+  }
+
+  private static func readCPUAccounting(_ group: ControlGroupFolder, _ usage: inout UnitUsage) {
+    usage.cpuTime = group.number("cpuacct.usage")
+    guard let times = group.read("cpuacct.stat").map(KernelNumbers.init) else { return }
+    usage.userTime = times["user"].map(ProcessUsage.nanoseconds(ticks:))
+    usage.systemTime = times["system"].map(ProcessUsage.nanoseconds(ticks:))
+  }
+
+  private static func readBandwidth(_ group: ControlGroupFolder, _ usage: inout UnitUsage) {
+    guard let bandwidth = group.read("cpu.stat").map(KernelNumbers.init) else { return }
+    usage.throttledPeriods = bandwidth["nr_throttled"]
+    usage.throttledTime = bandwidth["throttled_time"]
+  }
+
+  private static func readMemory(_ group: ControlGroupFolder, _ usage: inout UnitUsage) {
+    usage.memory = group.number("memory.usage_in_bytes")
+    usage.memoryPeak = group.number("memory.max_usage_in_bytes")
+    usage.kernelMemory = group.number("memory.kmem.usage_in_bytes")
+    usage.kernelMemoryPeak = group.number("memory.kmem.max_usage_in_bytes")
+    guard let memory = group.read("memory.stat").map(KernelNumbers.init) else { return }
+    usage.anonymousMemory = memory["total_rss"]
+    usage.fileCache = memory["total_cache"]
+    usage.swap = memory["total_swap"]
+  }
+
+  private static func nanoseconds(microseconds: UInt64) -> UInt64 {
+    microseconds.multipliedReportingOverflow(by: 1000).partialValue
+  }
+
+  // MARK: Processes
+
+  /// What is left of the limits while a unit's processes are looked for.
+  private struct Search {
+    var processes: [Int32: ProcessUsage] = [:]
+    var processesLeft = ControlGroupReader.processLimit
+    var groupsLeft = ControlGroupReader.groupLimit
+  }
+
+  /// The processes of a group and of all below it: the kernel lists those of each group apart.
+  private func processes(in group: ControlGroupFolder) -> [Int32: ProcessUsage] {
+    var search = Search()
+    self.look(into: group, depth: 0, &search)
+    return search.processes
+  }
+
+  private func look(into group: ControlGroupFolder, depth: Int, _ search: inout Search) {
+    // A group with threads of other groups' processes has no list.
+    let numbers = group.read("cgroup.procs").map { KernelNumbers($0).all } ?? []
+    for number in numbers.prefix(search.processesLeft) {
+      search.processesLeft -= 1
+      // A process that this PID namespace cannot see reads as 0.
+      guard let number = Int32(exactly: number), number > 0 else { continue }
+      search.processes[number] = self.process(number)
+    }
+    guard depth < ControlGroupPath.maximumDepth, search.processesLeft > 0 else { return }
+    for name in group.subgroups(limit: search.groupsLeft) {
+      guard search.groupsLeft > 0, search.processesLeft > 0 else { return }
+      search.groupsLeft -= 1
+      // It may be gone by now.
+      if let subgroup = group.subfolder(name) { self.look(into: subgroup, depth: depth + 1, &search) }
+    }
+  }
+
+  private func process(_ number: Int32) -> ProcessUsage? {
+    let descriptor = open("\(self.processFolder)/\(number)/stat", O_RDONLY | O_CLOEXEC)
+    return ControlGroupFolder.read(descriptor).flatMap(ProcessUsage.init(stat:))
+  }
+}
