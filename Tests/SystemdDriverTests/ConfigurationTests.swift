@@ -54,11 +54,14 @@ import Testing
   @Test func taskOptions() throws {
     let defaults = try self.task(["unit": "web", "on_active": nil])
     #expect(defaults.unit.name == "web.service")
-    #expect(defaults.onActive == .adopt && defaults.onStop == .stop)
-    let all = try self.task(["unit": "web@1.service", "on_active": "restart", "on_stop": "leave"])
-    #expect(all.onActive == .restart && all.onStop == .leave)
+    #expect(defaults.onActive == .adopt && defaults.onStop == .stop && defaults.signalTo == .main)
+    let all = try self.task([
+      "unit": "web@1.service", "on_active": "restart", "on_stop": "leave", "signal_to": "all",
+    ])
+    #expect(all.onActive == .restart && all.onStop == .leave && all.signalTo == .all)
     for (value, attribute) in [
       (["unit": "a", "on_active": "maybe"], "on_active"), (["unit": "a", "on_stop": ""], "on_stop"),
+      (["unit": "a", "signal_to": "main-fail"], "signal_to"),
       (["unit": "a*"], "unit"), ([:], "unit"),
     ] as [(MessagePackValue, String)] {
       let error = #expect(throws: ConfigurationError.self) { try self.task(value) }

@@ -39,8 +39,8 @@ import Testing
       runner.lines == [
         "\(options) start -- web.service", "\(options) stop -- db@1.service",
         "\(options) restart -- web.service",
-        "\(options) kill --signal=SIGHUP --kill-who=all -- web.service",
-        "\(options) kill --signal=RTMIN+1 --kill-who=main -- web.service",
+        "\(options) kill --fail --signal=SIGHUP --kill-who=all -- web.service",
+        "\(options) kill --fail --signal=RTMIN+1 --kill-who=main -- web.service",
         "\(options) reset-failed -- web.service",
         "\(options) cancel -- 17", "\(options) is-system-running", "systemctl --version",
       ])
@@ -203,6 +203,9 @@ import Testing
       ("A dependency job for web.service failed. See 'journalctl -xe' for details.", 1, .dependencyFailed),
       ("Job for web.service failed because start of the service was attempted too often.", 1, .startLimitHit),
       ("Failed to kill unit web.service: No main process to kill", 1, .noProcess),
+      ("Failed to kill unit web.service: No matching processes to kill", 1, .noProcess),
+      ("Failed to kill unit a.slice: slice units have no main processes", 1, .noProcess),
+      ("Failed to kill unit a.target: Operation not supported", 1, .noProcess),
       ("Failed to parse signal string \"NOSIG\".", 1, .invalidSignal),
       ("Failed to start web.service: Interactive authentication required.", 1, .accessDenied),
       ("Failed to start web.service: Access denied", 4, .accessDenied),

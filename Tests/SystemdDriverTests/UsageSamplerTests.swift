@@ -1,0 +1,95 @@
+import Promises
+import Synchronization
+import Systemd
+import Testing
+
+@testable import SystemdDriver
+
+@Suite struct UsageSamplerTests {
+  /// Answers `show` for units, and counts the commands.
+  private final class FakeSystemd: CommandRunner {
+    let shows = Mutex<[[String]]>([])
+    private let isFailing: Bool
+
+    init(isFailing: Bool = false) { self.isFailing = isFailing }
+
+    func run(_ command: Command, onOutput: ([UInt8]) async throws -> Void) async throws -> CommandResult {
+      let names = command.arguments.drop { $0 != "--" }.dropFirst()
+      self.shows.withLock { $0.append(Array(names)) }
+      let text = names.map { "Id=\($0)\nNames=\($0)\nCPUUsageNSec=7\n" }.joined(separator: "\n")
+      if !self.isFailing { try await onOutput(Array(text.utf8)) }
+      return CommandResult(
+        termination: .exited(self.isFailing ? 1 : 0), standardError: [], duration: .zero)
+    }
+  }
+
+  private func withSampler(_ systemd: FakeSystemd, _ body: (UsageSampler) async throws -> Void) async throws {
+    let sampler = UsageSampler(reader: nil, systemctl: Systemctl(runner: systemd, path: "/bin/systemctl"))
+    let running = Task { await sampler.run() }
+    defer { running.cancel() }
+    try await body(sampler)
+  }
+
+  @Test func oneCommandForAllWhoAskTogether() async throws {
+    let batches = RequestBatches<Int, Int>(window: .zero) { numbers in
+      Dictionary(uniqueKeysWithValues: numbers.filter { $0 != 3 }.map { ($0, 2 * $0) })
+    }
+    // All ask before the first is answered.
+    let answers = try await withThrowingTaskGroup(of: Int?.self) { group in
+      for number in [1, 2, 2, 3] { group.addTask { try await batches.answer(to: number) } }
+      group.addTask {
+        await batches.run()
+        return nil
+      }
+      defer { group.cancelAll() }
+      var answers: [Int?] = []
+      while answers.count < 4, let answer = try await group.next() { answers.append(answer) }
+      return answers
+    }
+    #expect(answers.compactMap(\.self).sorted() == [2, 4, 4])
+  }
+
+  @Test func systemdIsAskedWhereFilesCannotBe() async throws {
+    let systemd = FakeSystemd()
+    try await self.withSampler(systemd) { sampler in
+      let units = try (1...20).map { try UnitName("u\($0).service") }
+      try await withThrowingTaskGroup(of: UnitUsage.self) { group in
+        for unit in units + units {
+          group.addTask { try await sampler.usage(of: unit, in: "/system.slice/\(unit)") }
+        }
+        for try await usage in group { #expect(usage.cpuTime == 7 && usage.memory == nil) }
+      }
+      // However they fell into batches, no command asked for a unit twice.
+      for show in systemd.shows.withLock({ $0 }) { #expect(Set(show).count == show.count) }
+      let usage = try await sampler.usage(of: units[0], in: nil)
+      #expect(usage.cpuTime == nil)
+    }
+  }
+
+  @Test func aFailureReachesAllWhoAsk() async throws {
+    try await self.withSampler(FakeSystemd(isFailing: true)) { sampler in
+      let unit = try UnitName("a.service")
+      await #expect(throws: SystemdError.self) { try await sampler.usage(of: unit, in: "/a") }
+      await #expect(throws: SystemdError.self) { try await sampler.usage(of: unit, in: "/a") }
+    }
+  }
+
+  @Test func aCancelledCallerWaitsNoLonger() async throws {
+    let sampler = UsageSampler(
+      reader: nil, systemctl: Systemctl(runner: FakeSystemd(), path: "/bin/systemctl"))
+    let unit = try UnitName("a.service")
+    // Nothing answers.
+    let waiting = Task { try await sampler.usage(of: unit, in: "/a") }
+    waiting.cancel()
+    await #expect(throws: CancellationError.self) { try await waiting.value }
+  }
+
+  @Test func samplesFallOnTheSameTimes() {
+    let sampler = UsageSampler(
+      reader: nil, systemctl: Systemctl(runner: FakeSystemd(), path: "/bin/systemctl"))
+    for _ in 0..<1000 {
+      let rest = sampler.timeToNextSample(every: .seconds(2))
+      #expect(rest >= .seconds(1) && rest <= .seconds(3))
+    }
+  }
+}

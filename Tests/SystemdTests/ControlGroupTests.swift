@@ -1,0 +1,258 @@
+import Foundation
+import Testing
+
+@testable import Systemd
+
+/// The kernel's files about control groups, in trees made up by the tests.
+@Suite struct ControlGroupTests {
+  // MARK: Paths and mounts
+
+  @Test func paths() throws {
+    #expect(try #require(ControlGroupPath("/")).components == [])
+    #expect(
+      try #require(ControlGroupPath("/system.slice/a\\x2db.service")).components
+        == ["system.slice", "a\\x2db.service"])
+    let long = String(repeating: "a", count: 256)
+    let deep = String(repeating: "/a", count: ControlGroupPath.maximumDepth + 1)
+    for text in [
+      "", "a", "//", "/a/", "/a//b", "/..", "/a/../b", "/.", "/a/./b", "/a\0b", "/" + long, deep,
+    ] {
+      #expect(ControlGroupPath(text) == nil, "\(text.debugDescription)")
+    }
+  }
+
+  private static let hybrid = """
+    23 28 0:22 / /sys rw,nosuid - sysfs sysfs rw
+    31 23 0:28 / /sys/fs/cgroup rw,relatime shared:9 - tmpfs tmpfs rw,mode=755
+    32 31 0:29 / /sys/fs/cgroup/cpu,cpuacct rw shared:10 master:1 - cgroup cgroup rw,cpu,cpuacct
+    35 31 0:32 /box /sys/fs/cgroup/with\\040space rw - cgroup cgroup rw,memory
+    40 31 0:37 / /sys/fs/cgroup/systemd rw - cgroup cgroup rw,xattr,name=systemd
+    41 31 0:38 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw,nsdelegate
+    42 31 0:38 / /elsewhere rw - cgroup2 cgroup2 rw
+    43 31 0:39 /../.. /sys/fs/cgroup/pids rw - cgroup cgroup rw,pids
+    44 31 0:40 / /short - cgroup
+    """
+
+  @Test func mountsOfAHybridHost() throws {
+    let mounts = ControlGroupMounts(mountinfo: Array(Self.hybrid.utf8))
+    #expect(mounts.unified?.path == "/sys/fs/cgroup/unified")
+    #expect(mounts.controllers["cpuacct"]?.path == "/sys/fs/cgroup/cpu,cpuacct")
+    #expect(mounts.controllers["cpu"] == mounts.controllers["cpuacct"])
+    #expect(mounts.controllers["name=systemd"]?.path == "/sys/fs/cgroup/systemd")
+    #expect(mounts.controllers["memory"]?.path == "/sys/fs/cgroup/with space")
+    #expect(mounts.controllers["memory"]?.root == ControlGroupPath("/box"))
+    // A group above the one that the mount shows.
+    #expect(mounts.controllers["pids"] == nil)
+  }
+
+  @Test(arguments: ["", "\n\n", "a b c d e f - cgroup2 x y", "1 2 3 / /m rw - - - -"]) func noMounts(text: String)
+  {
+    #expect(ControlGroupMounts(mountinfo: Array(text.utf8)) == ControlGroupMounts())
+  }
+
+  // MARK: Numbers
+
+  @Test func numbers() {
+    let numbers = KernelNumbers(Array("anon 5\nanon_thp 7\nfile 18446744073709551615\nbad x\nmax\n12\n".utf8))
+    #expect(numbers["anon"] == 5)
+    #expect(numbers["anon_thp"] == 7)
+    #expect(numbers["file"] == .max)
+    for name in ["bad", "max", "an", "file_", ""] { #expect(numbers[name] == nil) }
+    #expect(numbers.all == [12])
+    #expect(KernelNumbers(Array("42\n".utf8)).first == 42)
+    for text in ["", "max\n", "-1\n", "18446744073709551616\n", "99999999999999999999\n"] {
+      #expect(KernelNumbers(Array(text.utf8)).first == nil)
+    }
+  }
+
+  private static func stat(_ number: Int, user: Int = 0, system: Int = 0, start: Int = 1, pages: Int = 1)
+    -> String
+  {
+    "\(number) (a) b (c) S 1 1 1 0 -1 4194304 9 0 0 0 \(user) \(system) 0 0 20 0 1 0 \(start) 99 \(pages) 1 2 3\n"
+  }
+
+  @Test func processes() throws {
+    let usage = try #require(
+      ProcessUsage(stat: Array(Self.stat(7, user: 150, system: 50, start: 9, pages: 3).utf8)))
+    let tick = 1_000_000_000 / UInt64(sysconf(Int32(_SC_CLK_TCK)))
+    #expect(usage.userTime == 150 * tick && usage.systemTime == 50 * tick)
+    #expect(usage.startTime == 9)
+    #expect(usage.residentMemory == 3 * UInt64(sysconf(Int32(_SC_PAGESIZE))))
+    for text in ["", "7 (a", "7 (a) S 1 2 3", "7 (a) S x x x x x x x x x x x x x x x x x x x x x x x x"] {
+      #expect(ProcessUsage(stat: Array(text.utf8)) == nil)
+    }
+  }
+
+  // MARK: Trees
+
+  /// A file system with the files of control groups and processes.
+  private struct Tree {
+    let folder: String
+
+    func write(_ files: [String: String]) throws {
+      for (path, text) in files {
+        let url = URL(fileURLWithPath: "\(self.folder)/\(path)")
+        try FileManager.default.createDirectory(
+          at: url.deletingLastPathComponent(), withIntermediateDirectories: true)
+        try Data(text.utf8).write(to: url)
+      }
+    }
+
+    /// Hierarchies by their folders' names: `2` is version 2, others are version 1's controllers.
+    func usage(_ path: String, _ hierarchies: String...) throws -> UnitUsage? {
+      let lines = hierarchies.map { name in
+        name == "2"
+          ? "1 1 0:1 / \(self.folder)/2 rw - cgroup2 c rw"
+          : "1 1 0:1 / \(self.folder)/\(name) rw - cgroup c rw,\(name)"
+      }
+      let mounts = ControlGroupMounts(mountinfo: Array(lines.joined(separator: "\n").utf8))
+      let reader = ControlGroupReader(mounts: mounts, processFolder: "\(self.folder)/proc")
+      return reader.usage(of: try #require(ControlGroupPath(path)))
+    }
+  }
+
+  private func withTree(_ files: [String: String] = [:], _ body: (Tree) throws -> Void) async throws {
+    try await withTemporaryFolder { folder in
+      let tree = Tree(folder: folder)
+      try tree.write(files)
+      try body(tree)
+    }
+  }
+
+  private static let group = "s.slice/a.service"
+  private static let cpuOfVersion2 =
+    "usage_usec 3000\nuser_usec 2000\nsystem_usec 1000\nnr_periods 9\nnr_throttled 4\nthrottled_usec 7\n"
+
+  @Test func versionTwo() async throws {
+    try await self.withTree([
+      "2/\(Self.group)/cpu.stat": Self.cpuOfVersion2,
+      "2/\(Self.group)/memory.current": "100\n", "2/\(Self.group)/memory.peak": "200\n",
+      "2/\(Self.group)/memory.swap.current": "0\n",
+      "2/\(Self.group)/memory.stat": "anon 10\nfile 20\nkernel 30\nkernel_stack 5\n",
+      "2/\(Self.group)/cgroup.procs": "7\n0\n8\n",
+      "proc/7/stat": Self.stat(7, user: 1),
+    ]) { tree in
+      let usage = try #require(try tree.usage("/" + Self.group, "2"))
+      #expect(usage.cpuTime == 3_000_000 && usage.userTime == 2_000_000 && usage.systemTime == 1_000_000)
+      #expect(usage.throttledPeriods == 4 && usage.throttledTime == 7000)
+      #expect(usage.memory == 100 && usage.memoryPeak == 200 && usage.swap == 0)
+      #expect(usage.anonymousMemory == 10 && usage.fileCache == 20 && usage.kernelMemory == 30)
+      #expect(usage.kernelMemoryPeak == nil)
+      // The process 8 has ended meanwhile.
+      #expect(usage.processes.keys.sorted() == [7])
+    }
+  }
+
+  @Test func whatIsNotThereIsNotCounted() async throws {
+    try await self.withTree(["2/\(Self.group)/cpu.stat": "usage_usec 1\nuser_usec 1\nsystem_usec 0\n"]) { tree in
+      let usage = try #require(try tree.usage("/" + Self.group, "2"))
+      #expect(usage.cpuTime == 1000 && usage.systemTime == 0)
+      #expect(usage.throttledPeriods == nil && usage.throttledTime == nil)
+      #expect(usage.memory == nil && usage.swap == nil && usage.fileCache == nil && usage.processes.isEmpty)
+      #expect(try tree.usage("/s.slice", "2") == nil)
+      #expect(try tree.usage("/other.service", "2") == nil)
+      #expect(try tree.usage("/" + Self.group) == nil)
+    }
+  }
+
+  @Test func versionOne() async throws {
+    try await self.withTree([
+      "cpuacct/\(Self.group)/cpuacct.usage": "5000\n", "cpuacct/\(Self.group)/cpuacct.stat": "user 3\nsystem 2\n",
+      "cpu/\(Self.group)/cpu.stat": "nr_periods 9\nnr_throttled 4\nthrottled_time 7\n",
+      "memory/\(Self.group)/memory.usage_in_bytes": "100\n",
+      "memory/\(Self.group)/memory.max_usage_in_bytes": "200\n",
+      "memory/\(Self.group)/memory.kmem.usage_in_bytes": "30\n",
+      "memory/\(Self.group)/memory.kmem.max_usage_in_bytes": "40\n",
+      "memory/\(Self.group)/memory.stat": "cache 1\nrss 1\nswap 1\ntotal_cache 20\ntotal_rss 10\ntotal_swap 5\n",
+      "name=systemd/\(Self.group)/cgroup.procs": "7\n", "proc/7/stat": Self.stat(7),
+    ]) { tree in
+      let usage = try #require(
+        try tree.usage("/" + Self.group, "cpuacct", "cpu", "memory", "name=systemd"))
+      let tick = 1_000_000_000 / UInt64(sysconf(Int32(_SC_CLK_TCK)))
+      #expect(usage.cpuTime == 5000 && usage.userTime == 3 * tick && usage.systemTime == 2 * tick)
+      #expect(usage.throttledPeriods == 4 && usage.throttledTime == 7)
+      #expect(usage.memory == 100 && usage.memoryPeak == 200 && usage.swap == 5)
+      #expect(usage.anonymousMemory == 10 && usage.fileCache == 20)
+      #expect(usage.kernelMemory == 30 && usage.kernelMemoryPeak == 40)
+      #expect(usage.processes.keys.sorted() == [7])
+      #expect(usage.identity != nil)
+    }
+  }
+
+  @Test func onAHybridHostVersionOneHasWhatVersionTwoLacks() async throws {
+    try await self.withTree([
+      "2/\(Self.group)/cpu.stat": "usage_usec 3\nuser_usec 2\nsystem_usec 1\n",
+      "2/\(Self.group)/cgroup.procs": "7\n", "proc/7/stat": Self.stat(7),
+      "cpuacct/\(Self.group)/cpuacct.usage": "1\n", "cpu/\(Self.group)/cpu.stat": "nr_throttled 4\n",
+      "memory/\(Self.group)/memory.usage_in_bytes": "100\n",
+    ]) { tree in
+      let usage = try #require(try tree.usage("/" + Self.group, "2", "cpuacct", "cpu", "memory"))
+      #expect(usage.cpuTime == 3000 && usage.throttledPeriods == 4 && usage.memory == 100)
+      #expect(usage.processes.count == 1)
+    }
+  }
+
+  @Test func processesOfAllGroupsBelow() async throws {
+    var files = ["2/\(Self.group)/cpu.stat": Self.cpuOfVersion2, "2/\(Self.group)/cgroup.procs": ""]
+    let group = "2/\(Self.group)"
+    for (number, folder) in [1: group, 2: "\(group)/x", 3: "\(group)/x/y", 4: "\(group)/z"] {
+      files["\(folder)/cgroup.procs"] = "\(number)\n"
+      files["proc/\(number)/stat"] = Self.stat(number)
+    }
+    try await self.withTree(files) { tree in
+      let usage = try #require(try tree.usage("/" + Self.group, "2"))
+      #expect(usage.processes.keys.sorted() == [1, 2, 3, 4])
+      // The kernel has counted those below already.
+      #expect(usage.cpuTime == 3_000_000)
+    }
+  }
+
+  @Test func whatIsReadIsBounded() async throws {
+    try await self.withTree(["2/\(Self.group)/cpu.stat": Self.cpuOfVersion2]) { tree in
+      let group = "2/\(Self.group)"
+      for number in 1...ControlGroupReader.processLimit + 10 {
+        try tree.write(["proc/\(number)/stat": Self.stat(number)])
+      }
+      let numbers = (1...100_000).map { "\($0)\n" }.joined()
+      try tree.write(["\(group)/cgroup.procs": numbers])
+      let flat = try #require(try tree.usage("/" + Self.group, "2"))
+      #expect(flat.processes.count == ControlGroupReader.processLimit)
+
+      try tree.write(["\(group)/cgroup.procs": ""])
+      for index in 0..<ControlGroupReader.groupLimit + 10 {
+        try tree.write(["\(group)/g\(index)/cgroup.procs": index == 0 ? "1\n" : ""])
+      }
+      let deep = String(repeating: "d/", count: ControlGroupPath.maximumDepth + 5)
+      try tree.write(["\(group)/\(deep)cgroup.procs": "2\n"])
+      _ = try #require(try tree.usage("/" + Self.group, "2"))
+    }
+  }
+
+  @Test func linksAreNotFollowed() async throws {
+    let files = ["outside/cpu.stat": Self.cpuOfVersion2, "2/real/memory.current": "5\n"]
+    try await self.withTree(files) { tree in
+      let manager = FileManager.default
+      func link(_ path: String, to target: String) throws {
+        try manager.createSymbolicLink(
+          atPath: "\(tree.folder)/\(path)", withDestinationPath: "\(tree.folder)/\(target)")
+      }
+      try link("2/group", to: "outside")
+      #expect(try tree.usage("/group", "2") == nil)
+      try link("2/real/cpu.stat", to: "outside/cpu.stat")
+      let usage = try #require(try tree.usage("/real", "2"))
+      #expect(usage.memory == 5 && usage.cpuTime == nil)
+    }
+  }
+
+  @Test func aGroupMadeAnewIsAnother() async throws {
+    try await self.withTree(["2/\(Self.group)/cpu.stat": Self.cpuOfVersion2]) { tree in
+      let first = try #require(try tree.usage("/" + Self.group, "2"))
+      #expect(try tree.usage("/" + Self.group, "2")?.identity == first.identity)
+      // The old one stays until the new one is there, so that its number is not used again.
+      try FileManager.default.moveItem(
+        atPath: "\(tree.folder)/2/\(Self.group)", toPath: "\(tree.folder)/old")
+      try tree.write(["2/\(Self.group)/cpu.stat": Self.cpuOfVersion2])
+      #expect(try tree.usage("/" + Self.group, "2")?.identity != first.identity)
+    }
+  }
+}
