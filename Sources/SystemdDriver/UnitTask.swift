@@ -470,7 +470,8 @@ actor UnitTask {
 
   private nonisolated func checkRunning() throws {
     guard self.isRunning else {
-      throw DriverError.unrecoverable("The signal was not sent: the task has ended, and \(self.unit) with it.")
+      throw DriverError.unrecoverable(
+        "The signal was not sent: the task has ended, and \(self.unit) with it.")
     }
   }
 

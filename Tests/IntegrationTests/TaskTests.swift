@@ -297,29 +297,6 @@ import Testing
     }
   }
 
-  @Test func statistics() async throws {
-    try await Nomad.run { nomad in
-      try await nomad.withTask(try await Units.make("t-burn")) { task in
-        let samples = Mutex<[TaskResourceUsage]>([])
-        let reading = Task {
-          try await nomad.calls.taskStats(task.id, interval: .milliseconds(200)) { sample in
-            samples.withLock { $0.append(sample) }
-          }
-        }
-        try await eventually("three samples") { samples.withLock { $0.count } >= 3 }
-        // What this systemd does not count is not reported.
-        let unit = try #require(try await task.inspect().driverAttributes["unit"])
-        let isCounted = try await Units.systemctl("show", "-P", "CPUUsageNSec", unit) != "[not set]\n"
-        let last = try #require(samples.withLock { $0.last })
-        #expect((last.cpu.percent != nil) == isCounted)
-        #expect((last.cpu.totalTicks != nil) == isCounted)
-        try await task.calls.stopTask(task.id, timeout: .seconds(300))
-        // The stream ends with the task.
-        try await reading.value
-      }
-    }
-  }
-
   @Test func manyTasksAtOnce() async throws {
     try await Nomad.run { nomad in
       try await withThrowingTaskGroup(of: Void.self) { group in

@@ -45,8 +45,9 @@ import Testing
     #expect(mounts.controllers["pids"] == nil)
   }
 
-  @Test(arguments: ["", "\n\n", "a b c d e f - cgroup2 x y", "1 2 3 / /m rw - - - -"]) func noMounts(text: String)
-  {
+  @Test(arguments: ["", "\n\n", "a b c d e f - cgroup2 x y", "1 2 3 / /m rw - - - -"]) func noMounts(
+    text: String
+  ) {
     #expect(ControlGroupMounts(mountinfo: Array(text.utf8)) == ControlGroupMounts())
   }
 
@@ -144,7 +145,8 @@ import Testing
   }
 
   @Test func whatIsNotThereIsNotCounted() async throws {
-    try await self.withTree(["2/\(Self.group)/cpu.stat": "usage_usec 1\nuser_usec 1\nsystem_usec 0\n"]) { tree in
+    try await self.withTree(["2/\(Self.group)/cpu.stat": "usage_usec 1\nuser_usec 1\nsystem_usec 0\n"]) {
+      tree in
       let usage = try #require(try tree.usage("/" + Self.group, "2"))
       #expect(usage.cpuTime == 1000 && usage.systemTime == 0)
       #expect(usage.throttledPeriods == nil && usage.throttledTime == nil)
@@ -157,13 +159,15 @@ import Testing
 
   @Test func versionOne() async throws {
     try await self.withTree([
-      "cpuacct/\(Self.group)/cpuacct.usage": "5000\n", "cpuacct/\(Self.group)/cpuacct.stat": "user 3\nsystem 2\n",
+      "cpuacct/\(Self.group)/cpuacct.usage": "5000\n",
+      "cpuacct/\(Self.group)/cpuacct.stat": "user 3\nsystem 2\n",
       "cpu/\(Self.group)/cpu.stat": "nr_periods 9\nnr_throttled 4\nthrottled_time 7\n",
       "memory/\(Self.group)/memory.usage_in_bytes": "100\n",
       "memory/\(Self.group)/memory.max_usage_in_bytes": "200\n",
       "memory/\(Self.group)/memory.kmem.usage_in_bytes": "30\n",
       "memory/\(Self.group)/memory.kmem.max_usage_in_bytes": "40\n",
-      "memory/\(Self.group)/memory.stat": "cache 1\nrss 1\nswap 1\ntotal_cache 20\ntotal_rss 10\ntotal_swap 5\n",
+      "memory/\(Self.group)/memory.stat":
+        "cache 1\nrss 1\nswap 1\ntotal_cache 20\ntotal_rss 10\ntotal_swap 5\n",
       "name=systemd/\(Self.group)/cgroup.procs": "7\n", "proc/7/stat": Self.stat(7),
     ]) { tree in
       let usage = try #require(
