@@ -82,7 +82,7 @@ enum LifeBenchmarks {
     return children.reduce(self.cpuSeconds(of: process)) { $0 + self.cpuSeconds(of: $1) }
   }
 
-  private static func cpuSeconds(of process: Int32) -> Double { self.cpuTimes(of: process).reduce(0, +) }
+  static func cpuSeconds(of process: Int32) -> Double { self.cpuTimes(of: process).reduce(0, +) }
 
   /// Of a process alone, in seconds.
   static func ownCPUSeconds(of process: Int32) -> Double { self.cpuTimes(of: process).prefix(2).reduce(0, +) }

@@ -29,6 +29,7 @@ struct Main {
     }
     if isWanted("logs") { try await Nomad.run { try await LogBenchmarks.run($0) } }
     if isWanted("life") { try await Nomad.run { try await LifeBenchmarks.run($0) } }
+    if isWanted("statistics") { try await StatisticsBenchmarks.run() }
   }
 
   static func row(_ figure: String, _ value: String, goal: String = "") {

@@ -37,9 +37,13 @@ import Testing
 
   /// A client that takes one event and then reads nothing until the window of its stream is full.
   @Test func aReaderWhoNeverReadsHoldsNobodyUp() async throws {
-    let unit = try await Units.install(
+    let lines = [
       "[Unit]", "StartLimitIntervalSec=0", "[Service]", "Restart=always", "RestartSec=1ms",
-      "ExecStart=/bin/true")
+      "ExecStart=/bin/true",
+    ]
+    let template = "u-\(UUID().uuidString.lowercased())"
+    try Units.write(lines, to: "\(template)@.service")
+    try await Units.systemctl("daemon-reload")
     try await Nomad.run { nomad in
       try await withThrowingTaskGroup(of: Void.self) { group in
         group.addTask {
@@ -47,11 +51,16 @@ import Testing
         }
         defer { group.cancelAll() }
         try await nomad.withEvents { events in
+          let others = try (1...4).map { try Allocation(unit: "\(template)@\($0).service") }
+          defer { for other in others { other.remove() } }
+          for other in others { _ = try await nomad.calls.startTask(other.config) }
+          let unit = "\(template)@5.service"
           try await nomad.withTask(unit) { task in
             // More than a stream's window of 64 KiB holds.
             try await eventually("many events") { events.all.count > 300 }
             let state = try await task.inspect().state
             #expect(state == .running)
+            for other in others { try await nomad.calls.destroyTask(other.config.id, force: true) }
             try await task.calls.stopTask(task.id, timeout: .seconds(300))
             _ = try await task.wait()
             // Whoever comes now hears what is kept.

@@ -1,0 +1,73 @@
+import Foundation
+import NomadPlugin
+import TestSupport
+
+/// What TaskStats costs: the CPU time of the plugin and its children, with the statistics of all units at 1 s, less
+/// what it is without.
+enum StatisticsBenchmarks {
+  private static let seconds = 20.0
+
+  static func run() async throws {
+    // The logs are not what is measured, and 500 journalctl need more inotify instances than many machines have
+    // (fs.inotify.max_user_instances): none follows here.
+    let journalctl = "\(NSTemporaryDirectory())/journalctl-\(UUID().uuidString)"
+    let script = "#!/bin/sh\ncase \"$*\" in *--follow*) exec sleep infinity;; esac\nexec journalctl \"$@\"\n"
+    try Data(script.utf8).write(to: URL(fileURLWithPath: journalctl))
+    try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: journalctl)
+    defer { try? FileManager.default.removeItem(atPath: journalctl) }
+    for prefix in [[], ["/usr/bin/env"]] as [[String]] {
+      for count in prefix.isEmpty ? [1, 100, 500] : [1, 100] {
+        try await Nomad.run([
+          "journalctl_path": .string(journalctl), "command_prefix": .array(prefix.map { .string($0) }),
+        ]) { nomad in
+          try await self.measure(nomad, unitCount: count, how: prefix.isEmpty ? "" : ", by systemctl show")
+        }
+      }
+    }
+  }
+
+  private static func measure(_ nomad: Nomad, unitCount: Int, how: String) async throws {
+    var allocations: [Allocation] = []
+    for _ in 0..<unitCount {
+      let allocation = try Allocation(unit: try await Units.make("t-sleep"))
+      _ = try await nomad.calls.startTask(allocation.config)
+      allocations.append(allocation)
+    }
+    // What the starts have set off comes to rest.
+    try await Task.sleep(for: .seconds(8))
+    let without = try await self.cpuTime(nomad)
+    let with = try await withThrowingTaskGroup(of: Void.self) { group in
+      for allocation in allocations {
+        group.addTask {
+          try await nomad.calls.taskStats(allocation.config.id, interval: .seconds(1)) { _ in }
+        }
+      }
+      defer { group.cancelAll() }
+      try await Task.sleep(for: .seconds(3))
+      return try await self.cpuTime(nomad)
+    }
+    func percent(_ first: Double, _ second: Double) -> String {
+      "\(((second - first) / self.seconds * 10000).rounded() / 100) %"
+    }
+    Main.row(
+      "CPU of TaskStats at 1 s, \(unitCount) unit\(unitCount == 1 ? "" : "s")\(how)",
+      "\(percent(without.plugin, with.plugin)) of a core; PID 1: \(percent(without.systemd, with.systemd))",
+      goal: unitCount == 100 && how.isEmpty ? "< 1 %" : "")
+    await withTaskGroup(of: Void.self) { group in
+      for allocation in allocations {
+        group.addTask { try? await nomad.calls.destroyTask(allocation.config.id, force: true) }
+      }
+    }
+    for allocation in allocations { allocation.remove() }
+  }
+
+  /// The CPU time that passes in the plugin with its children and in PID 1, in seconds.
+  private static func cpuTime(_ nomad: Nomad) async throws -> (plugin: Double, systemd: Double) {
+    let before = (LifeBenchmarks.cpuSeconds(ofTree: nomad.pluginProcess), LifeBenchmarks.cpuSeconds(of: 1))
+    try await Task.sleep(for: .seconds(self.seconds))
+    return (
+      LifeBenchmarks.cpuSeconds(ofTree: nomad.pluginProcess) - before.0,
+      LifeBenchmarks.cpuSeconds(of: 1) - before.1
+    )
+  }
+}
