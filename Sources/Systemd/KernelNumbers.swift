@@ -1,24 +1,32 @@
 /// The text of one of the kernel's files with numbers: one alone, one a line, or each with a name before it.
 struct KernelNumbers {
-  private let lines: [ArraySlice<UInt8>]
+  private let text: [UInt8]
 
-  init(_ text: [UInt8]) { self.lines = text.split(separator: UInt8(ascii: "\n")) }
+  init(_ text: [UInt8]) { self.text = text }
 
   /// The number on the first line.
-  var first: UInt64? { self.lines.first.flatMap(Self.number) }
+  var first: UInt64? { Self.number(self.text.prefix { $0 != Self.lineEnd }) }
 
   /// The numbers of the lines that are nothing but one.
-  var all: [UInt64] { self.lines.compactMap(Self.number) }
+  var all: [UInt64] { self.text.split(separator: Self.lineEnd).compactMap(Self.number) }
 
   /// The number on the line that begins with a name and a space.
   subscript(name: String) -> UInt64? {
-    for line in self.lines {
-      let rest = line.dropFirst(name.utf8.count)
-      guard rest.first == UInt8(ascii: " "), line.starts(with: name.utf8) else { continue }
-      return Self.number(rest.dropFirst())
+    var name = name
+    return name.withUTF8 { name in
+      var rest = self.text[...]
+      while !rest.isEmpty {
+        if rest.starts(with: name), rest.dropFirst(name.count).first == UInt8(ascii: " ") {
+          return Self.number(rest.dropFirst(name.count + 1).prefix { $0 != Self.lineEnd })
+        }
+        guard let end = rest.firstIndex(of: Self.lineEnd) else { break }
+        rest = rest[(end + 1)...]
+      }
+      return nil
     }
-    return nil
   }
+
+  private static let lineEnd = UInt8(ascii: "\n")
 
   private static func number(_ digits: ArraySlice<UInt8>) -> UInt64? {
     guard !digits.isEmpty else { return nil }

@@ -423,21 +423,35 @@ actor UnitTask {
     _ report: @Sendable (TaskResourceUsage) async throws -> Void
   ) async throws {
     guard self.isRunning else { return }
-    var statistics = UnitStatistics(topology: topology)
-    var hasFailed = false
-    repeat {
-      do {
-        let usage = try await self.host.usage.usage(of: self.unit, in: self.controlGroup())
-        hasFailed = false
-        try await report(statistics.sample(usage, at: Date()))
-      } catch let error as SystemdError {
-        if !hasFailed {
-          self.logger.warning("What the unit uses is not known.", metadata: ["error": "\(error)"])
-        }
-        hasFailed = true
+    let (ticks, tick) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
+    tick.yield()
+    try await withThrowingDiscardingTaskGroup { group in
+      group.addTask {
+        _ = await self.hasEnded()
+        tick.finish()
       }
-      try Task.checkCancellation()
-    } while !(await self.hasEnded(by: .now + self.host.usage.timeToNextSample(every: interval)))
+      group.addTask {
+        while (try? await Task.sleep(for: self.host.usage.timeToNextSample(every: interval))) != nil {
+          tick.yield()
+        }
+      }
+      defer { group.cancelAll() }
+      var statistics = UnitStatistics(topology: topology)
+      var hasFailed = false
+      for await _ in ticks {
+        do {
+          let usage = try await self.host.usage.usage(of: self.unit, in: self.controlGroup())
+          hasFailed = false
+          try await report(statistics.sample(usage, at: Date()))
+        } catch let error as SystemdError {
+          if !hasFailed {
+            self.logger.warning("What the unit uses is not known.", metadata: ["error": "\(error)"])
+          }
+          hasFailed = true
+        }
+      }
+    }
+    try Task.checkCancellation()
   }
 
   /// The unit's control group, once systemd has told about the unit.
