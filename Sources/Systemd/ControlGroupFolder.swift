@@ -62,16 +62,18 @@ final class ControlGroupFolder {
   }
 
   /// The first bytes of a file, up to ``fileLimit``; `nil` if it cannot be read.
-  func read(_ name: String) -> [UInt8]? {
+  ///
+  /// - Parameter isList: whether the kernel makes the text of it piece by piece, and not as a whole.
+  func read(_ name: String, isList: Bool = false) -> [UInt8]? {
     let flags = O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY
-    return Self.read(openat(self.descriptor, name, flags))
+    return Self.read(openat(self.descriptor, name, flags), limit: Self.fileLimit, isList: isList)
   }
 
   /// The number that a file holds, alone on its line.
   func number(_ name: String) -> UInt64? { self.read(name).flatMap { KernelNumbers($0).first } }
 
-  /// Reads from a descriptor, and closes it.
-  static func read(_ descriptor: Int32, limit: Int = fileLimit) -> [UInt8]? {
+  /// Reads the first bytes from a descriptor, and closes it.
+  static func read(_ descriptor: Int32, limit: Int = fileLimit, isList: Bool = false) -> [UInt8]? {
     guard descriptor >= 0 else { return nil }
     defer { close(descriptor) }
     var isReadable = true
@@ -82,6 +84,8 @@ final class ControlGroupFolder {
         if size < 0 { isReadable = false }
         guard size > 0 else { return }
         count += size
+        // Most of what reading costs are system calls: there is none to hear that this was all.
+        if !isList { return }
       }
     }
     return isReadable ? bytes : nil

@@ -26,7 +26,7 @@ package struct ControlGroupReader: Sendable {
   /// The reader for this host as it is now.
   package static var current: ControlGroupReader {
     let descriptor = open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC)
-    let mountinfo = ControlGroupFolder.read(descriptor, limit: Self.mountinfoLimit) ?? []
+    let mountinfo = ControlGroupFolder.read(descriptor, limit: Self.mountinfoLimit, isList: true) ?? []
     return ControlGroupReader(mounts: ControlGroupMounts(mountinfo: mountinfo))
   }
 
@@ -116,7 +116,7 @@ package struct ControlGroupReader: Sendable {
 
   private func look(into group: ControlGroupFolder, depth: Int, _ search: inout Search) {
     // A group with threads of other groups' processes has no list.
-    let numbers = group.read("cgroup.procs").map { KernelNumbers($0).all } ?? []
+    let numbers = group.read("cgroup.procs", isList: true).map { KernelNumbers($0).all } ?? []
     for number in numbers.prefix(search.processesLeft) {
       search.processesLeft -= 1
       // A process that this PID namespace cannot see reads as 0.
