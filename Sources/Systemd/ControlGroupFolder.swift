@@ -14,15 +14,9 @@ final class ControlGroupFolder {
 
   deinit { close(self.descriptor) }
 
-  /// Opens the folder of a group; `nil` if there is none, or none that the mount shows.
-  static func open(_ path: ControlGroupPath, in mount: ControlGroupMounts.Mount) -> ControlGroupFolder? {
-    guard path.components.starts(with: mount.root.components) else { return nil }
-    let flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC
-    var folder = ControlGroupFolder(descriptor: Glibc.open(mount.path, flags))
-    for component in path.components.dropFirst(mount.root.components.count) {
-      folder = folder?.subfolder(component)
-    }
-    return folder
+  /// Opens the folder that a mount shows; the way to it is the administrator's.
+  convenience init?(_ mount: ControlGroupMounts.Mount) {
+    self.init(descriptor: open(mount.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC))
   }
 
   /// Opens a folder in this one; `nil` if there is none.

@@ -30,21 +30,49 @@ package struct ControlGroupReader: Sendable {
     return ControlGroupReader(mounts: ControlGroupMounts(mountinfo: mountinfo))
   }
 
-  /// What is counted for a group; `nil` if neither CPU time nor memory of it can be read.
+  /// What is counted for groups; those of which neither CPU time nor memory can be read are missing.
   ///
-  /// It reads some ten files, and one for each process: that is for a thread that may wait.
-  package func usage(of path: ControlGroupPath) -> UnitUsage? {
-    func folder(_ controller: String) -> ControlGroupFolder? {
-      self.mounts.controllers[controller].flatMap { ControlGroupFolder.open(path, in: $0) }
+  /// It reads some ten files a group, and one for each process: that is for a thread that may wait.
+  package func usage(of paths: [ControlGroupPath]) -> [ControlGroupPath: UnitUsage] {
+    var walks = Walks(self.mounts)
+    var usages: [ControlGroupPath: UnitUsage] = [:]
+    // In the order in which they have most of the way in common.
+    for path in paths.sorted(by: { $0.components.lexicographicallyPrecedes($1.components) }) {
+      usages[path] = self.usage(of: path, &walks)
     }
-    let unified = self.mounts.unified.flatMap { ControlGroupFolder.open(path, in: $0) }
+    return usages
+  }
+
+  /// The ways through the hierarchies.
+  private struct Walks {
+    private var unified: ControlGroupWalk?
+    private var controllers: [String: ControlGroupWalk]
+
+    init(_ mounts: ControlGroupMounts) {
+      self.unified = mounts.unified.map(ControlGroupWalk.init)
+      self.controllers = mounts.controllers.mapValues(ControlGroupWalk.init)
+    }
+
+    mutating func unified(_ path: ControlGroupPath) -> ControlGroupFolder? { self.unified?.folder(path) }
+
+    mutating func folder(_ controller: String, _ path: ControlGroupPath) -> ControlGroupFolder? {
+      self.controllers[controller]?.folder(path)
+    }
+  }
+
+  private func usage(of path: ControlGroupPath, _ walks: inout Walks) -> UnitUsage? {
+    let unified = walks.unified(path)
     var usage = UnitUsage()
     if let unified { Self.readUnified(unified, &usage) }
-    if usage.cpuTime == nil, let group = folder("cpuacct") { Self.readCPUAccounting(group, &usage) }
-    if usage.throttledPeriods == nil, let group = folder("cpu") { Self.readBandwidth(group, &usage) }
-    if usage.memory == nil, let group = folder("memory") { Self.readMemory(group, &usage) }
+    if usage.cpuTime == nil, let group = walks.folder("cpuacct", path) {
+      Self.readCPUAccounting(group, &usage)
+    }
+    if usage.throttledPeriods == nil, let group = walks.folder("cpu", path) {
+      Self.readBandwidth(group, &usage)
+    }
+    if usage.memory == nil, let group = walks.folder("memory", path) { Self.readMemory(group, &usage) }
     guard usage.cpuTime != nil || usage.memory != nil else { return nil }
-    if let group = unified ?? folder("name=systemd") {
+    if let group = unified ?? walks.folder("name=systemd", path) {
       usage.identity = group.identity.map { "\($0)" }
       usage.processes = self.processes(in: group)
     }

@@ -179,7 +179,7 @@ public struct UnitStatus: Sendable, Hashable {
   /// The most memory that the unit's control group has used, in bytes (since systemd 254).
   public var memoryPeak: UInt64? { measure("MemoryPeak") }
 
-  /// Memory of the unit's control group in swap, in bytes (since systemd 254).
+  /// Memory of the unit's control group in swap, in bytes; older systemd do not tell.
   public var memorySwapCurrent: UInt64? { measure("MemorySwapCurrent") }
 
   /// The number of tasks (processes and threads) in the unit's control group.

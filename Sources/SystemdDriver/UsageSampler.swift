@@ -21,9 +21,7 @@ final class UsageSampler: Sendable {
         await withCheckedContinuation { continuation in
           // Off the threads that all tasks share: the kernel may let a reader wait.
           queue.async {
-            var usages: [ControlGroupPath: UnitUsage] = [:]
-            for path in paths { usages[path] = reader.usage(of: path) }
-            continuation.resume(returning: usages)
+            continuation.resume(returning: reader.usage(of: paths))
           }
         }
       }

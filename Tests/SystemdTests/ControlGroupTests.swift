@@ -108,7 +108,8 @@ import Testing
       }
       let mounts = ControlGroupMounts(mountinfo: Array(lines.joined(separator: "\n").utf8))
       let reader = ControlGroupReader(mounts: mounts, processFolder: "\(self.folder)/proc")
-      return reader.usage(of: try #require(ControlGroupPath(path)))
+      let group = try #require(ControlGroupPath(path))
+      return reader.usage(of: [group])[group]
     }
   }
 
@@ -123,6 +124,25 @@ import Testing
   private static let group = "s.slice/a.service"
   private static let cpuOfVersion2 =
     "usage_usec 3000\nuser_usec 2000\nsystem_usec 1000\nnr_periods 9\nnr_throttled 4\nthrottled_usec 7\n"
+
+  @Test func severalGroups() async throws {
+    let paths = [
+      "/a.slice", "/a.slice/x.service", "/a.slice/x.service/y", "/a.slice/z.service", "/b.service",
+    ]
+    var files: [String: String] = [:]
+    for (index, path) in paths.enumerated() { files["2\(path)/cpu.stat"] = "usage_usec \(index)\n" }
+    try await self.withTree(files) { tree in
+      let mounts = ControlGroupMounts(mountinfo: Array("1 1 0:1 / \(tree.folder)/2 rw - cgroup2 c rw".utf8))
+      let reader = ControlGroupReader(mounts: mounts, processFolder: "\(tree.folder)/proc")
+      // With some that are not there in between.
+      let missing = ["/a.slice/n.service", "/a.slice/x.service/n/n", "/a"]
+      let groups = (paths + missing).compactMap { ControlGroupPath($0) }
+      let usages = reader.usage(of: groups.shuffled())
+      for (index, group) in groups.enumerated() {
+        #expect(usages[group]?.cpuTime == (index < paths.count ? UInt64(index) * 1000 : nil))
+      }
+    }
+  }
 
   @Test func versionTwo() async throws {
     try await self.withTree([
