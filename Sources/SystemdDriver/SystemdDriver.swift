@@ -385,7 +385,6 @@ public final class SystemdDriver: TaskDriver {
   /// - Throws: `DriverError`: unrecoverable if there is no such signal or the unit has ended, recoverable if it has no
   ///   such process.
   public func signalTask(_ id: String, signal: String) async throws {
-    let task = try self.task(id)
-    try await task.signal(signal, to: (try? TaskConfiguration(task.config))?.signalTo ?? .main)
+    try await self.task(id).signal(signal)
   }
 }

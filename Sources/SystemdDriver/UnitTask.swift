@@ -462,12 +462,13 @@ actor UnitTask {
 
   // MARK: Signals
 
-  /// Sends a signal to processes of the unit.
+  /// Sends a signal to the processes of the unit that the job's `signal_to` says.
   ///
   /// - Throws: `DriverError`: unrecoverable if there is no such signal or the unit has ended, recoverable if it has no
   ///   such process.
-  nonisolated func signal(_ signal: String, to whom: Systemctl.KillWhom) async throws {
+  nonisolated func signal(_ signal: String) async throws {
     try self.checkRunning()
+    let whom = self.configuration.signalTo
     do {
       try await self.host.systemctl.kill(self.unit, signal: signal, whom: whom)
     } catch let error as SystemdError {
