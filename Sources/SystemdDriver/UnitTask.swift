@@ -276,6 +276,8 @@ actor UnitTask {
   func observe(_ status: UnitStatus, askedAt: ContinuousClock.Instant) async {
     // An answer from before the end of the start job can be about the run before.
     if let startEndedAt = self.startEndedAt, askedAt < startEndedAt { return }
+    // Before anybody learns that the unit was seen: a recovered task's logs wait for that.
+    if self.configuration.logs.includeTriggered { await self.logs.setTriggered(status.triggeredUnits) }
     let waited = self.startBeganAt.map { askedAt - $0 } ?? .zero
     let effects = self.lifecycle.observe(status, waited: waited)
     if self.lifecycle.phase != .starting {
@@ -283,7 +285,6 @@ actor UnitTask {
       self.reportAll()
     }
     self.apply(effects)
-    if self.configuration.logs.includeTriggered { await self.logs.setTriggered(status.triggeredUnits) }
     guard !self.host.isRemote, status.mainProcessID != self.mainProcess?.processID else { return }
     guard let processID = status.mainProcessID else { return self.mainProcess = nil }
     self.mainProcess = ProcessEnd(of: processID) { [mainProcessEnded] in mainProcessEnded.yield(processID) }
