@@ -43,7 +43,8 @@ let package = Package(
     .target(
       name: "NomadPlugin", dependencies: ["MessagePack", grpcCore, grpcProtobuf, swiftProtobuf],
       exclude: ["Protos"], swiftSettings: strict),
-    .target(name: "Systemd", dependencies: ["Promises", "Spawning", logging], swiftSettings: strict),
+    .target(
+      name: "Systemd", dependencies: ["CSpawn", "Promises", "Spawning", logging], swiftSettings: strict),
     .target(
       name: "SystemdDriver", dependencies: ["NomadPlugin", "Promises", "Systemd", logging],
       swiftSettings: strict),

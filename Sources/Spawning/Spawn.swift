@@ -3,7 +3,7 @@ internal import Glibc
 
 /// A program to start by `posix_spawn(3)`.
 ///
-/// It gets its standard descriptors and no others, all signals as by default, and none blocked: descriptors and the
+/// It gets its standard descriptors, a fourth one if there is a ``report``, and no others, all signals as by default, and none blocked: descriptors and the
 /// signal mask would be those of whatever thread happens to start it.
 package struct Spawn: Sendable {
   /// What the program's standard input, output and error are.
@@ -32,10 +32,16 @@ package struct Spawn: Sendable {
   /// Whether it leads a session, and a process group, of its own.
   package var leadsSession: Bool
 
+  /// A descriptor of this process that the program has as its ``reportDescriptor``.
+  package var report: Int32?
+
+  /// The descriptor after the standard ones.
+  package static let reportDescriptor: Int32 = STDERR_FILENO + 1
+
   /// Describes a program to start.
   package init(
     path: String, arguments: [String], environment: [[UInt8]], directory: String? = nil, streams: Streams,
-    leadsSession: Bool
+    leadsSession: Bool, report: Int32? = nil
   ) {
     self.path = path
     self.arguments = arguments
@@ -43,6 +49,7 @@ package struct Spawn: Sendable {
     self.directory = directory
     self.streams = streams
     self.leadsSession = leadsSession
+    self.report = report
   }
 
   /// Starts the program. Blocks until it runs or has failed to.
@@ -68,7 +75,9 @@ package struct Spawn: Sendable {
       posix_spawn_file_actions_adddup2(&actions, STDIN_FILENO, STDOUT_FILENO)
       posix_spawn_file_actions_adddup2(&actions, STDIN_FILENO, STDERR_FILENO)
     }
-    posix_spawn_file_actions_addclosefrom_np(&actions, STDERR_FILENO + 1)
+    if let report { posix_spawn_file_actions_adddup2(&actions, report, Self.reportDescriptor) }
+    posix_spawn_file_actions_addclosefrom_np(
+      &actions, Self.reportDescriptor + (self.report == nil ? 0 : 1))
     if let directory { posix_spawn_file_actions_addchdir_np(&actions, directory) }
 
     var attributes = posix_spawnattr_t()

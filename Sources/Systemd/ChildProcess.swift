@@ -28,6 +28,8 @@ package final class ChildProcess: Sendable {
   private struct State {
     var killReason: KillReason?
     var isReaped = false
+    /// Who was to end with the child, where that is more than its process group.
+    var family: ProcessFamily?
   }
 
   /// The time between SIGTERM and SIGKILL.
@@ -38,6 +40,10 @@ package final class ChildProcess: Sendable {
 
   package let standardOutput: ReadableDescriptor
   package let standardError: ReadableDescriptor
+  /// What the child writes to its `Spawn.reportDescriptor`, if it has one.
+  package let report: ReadableDescriptor?
+  private let endsFamily: Bool
+  private let hasTerminal: Bool
   private let pidDescriptor: ReadableDescriptor
   private let processID: pid_t
   private let state = Mutex(State())
@@ -48,20 +54,31 @@ package final class ChildProcess: Sendable {
   ///   - command: the program and its arguments; its limits are the caller's to keep.
   ///   - environment: `NAME=VALUE`, in any encoding.
   ///   - streams: what its standard descriptors are.
+  ///   - reports: whether it gets a ``report`` descriptor.
+  ///   - endsFamily: whether a child that is told to end takes along what comes from it (``ProcessFamily``), and not
+  ///     only its process group.
   /// - Throws: ``CommandError``.
   package static func start(
-    _ command: Command, environment: [[UInt8]], streams: Streams = .pipes(input: nil)
+    _ command: Command, environment: [[UInt8]], streams: Streams = .pipes(input: nil), reports: Bool = false,
+    endsFamily: Bool = false
   ) async throws -> ChildProcess {
     try await withCheckedThrowingContinuation { continuation in
       spawnQueue.async {
         continuation.resume(
-          with: Result { try ChildProcess(command, environment: environment, streams: streams) })
+          with: Result {
+            try ChildProcess(
+              command, environment: environment, streams: streams, reports: reports, endsFamily: endsFamily)
+          })
       }
     }
   }
 
-  private init(_ command: Command, environment: [[UInt8]], streams: Streams) throws(CommandError) {
+  private init(
+    _ command: Command, environment: [[UInt8]], streams: Streams, reports: Bool, endsFamily: Bool
+  ) throws(CommandError) {
     try Executable.check(command)
+    self.endsFamily = endsFamily
+    hasTerminal = if case .terminal = streams { true } else { false }
     var readers: [ReadableDescriptor] = []
     var writingEnds: [Int32] = []
     defer { for end in writingEnds { Glibc.close(end) } }
@@ -85,7 +102,12 @@ package final class ChildProcess: Sendable {
         readers.append(reader)
         childStreams = .terminal(path: path)
       }
-      processID = try Self.spawn(command, environment, childStreams)
+      if reports {
+        let reportPipe = try Pipe(for: command)
+        readers.append(reportPipe.readingEnd)
+        writingEnds.append(reportPipe.writingEnd)
+      }
+      processID = try Self.spawn(command, environment, childStreams, report: reports ? writingEnds.last : nil)
       guard let descriptor = Self.open(processID) else {
         let error = errno
         kill(-processID, SIGKILL)
@@ -99,6 +121,7 @@ package final class ChildProcess: Sendable {
     }
     standardError = readers[0]
     standardOutput = readers[1]
+    report = reports ? readers[2] : nil
   }
 
   /// Tells the child and all of its process group to end, and kills them if they don't within ``grace``.
@@ -108,7 +131,11 @@ package final class ChildProcess: Sendable {
     let isFirst = state.withLock { state in
       guard !state.isReaped, state.killReason == nil else { return false }
       state.killReason = reason
+      if endsFamily { state.family = ProcessFamily(of: processID) }
       signalGroup(SIGTERM)
+      // A shell at a terminal ignores the one above.
+      if hasTerminal { signalGroup(SIGHUP) }
+      state.family?.signal(SIGTERM)
       // A stopped process gets to see the other signal only when it goes on.
       signalGroup(SIGCONT)
       return true
@@ -133,7 +160,11 @@ package final class ChildProcess: Sendable {
       await pidDescriptor.wait()
       state.withLock { state in
         // The child is dead. Until it is reaped, its process group's number is not given to others.
-        if state.killReason != nil { signalGroup(SIGKILL) }
+        if state.killReason != nil {
+          signalGroup(SIGKILL)
+          state.family?.grow()
+          state.family?.signal(SIGKILL)
+        }
         reaped = waitpid(processID, &status, WNOHANG)
         state.isReaped = reaped != 0
         killReason = state.killReason
@@ -142,6 +173,7 @@ package final class ChildProcess: Sendable {
     // All that the child wrote is in the pipes now. A descendant that holds them open isn't waited for.
     standardOutput.finish()
     standardError.finish()
+    report?.finish()
     guard reaped == processID else { return (nil, killReason) }
     let signal = status & 0x7f
     return (signal == 0 ? .exited((status >> 8) & 0xff) : .signaled(signal), killReason)
@@ -152,6 +184,7 @@ package final class ChildProcess: Sendable {
     pidDescriptor.close()
     standardOutput.close()
     standardError.close()
+    report?.close()
   }
 
   private func signalGroup(_ signal: Int32) {
@@ -183,11 +216,11 @@ package final class ChildProcess: Sendable {
   }
 
   private static func spawn(
-    _ command: Command, _ environment: [[UInt8]], _ streams: Spawn.Streams
+    _ command: Command, _ environment: [[UInt8]], _ streams: Spawn.Streams, report: Int32?
   ) throws(CommandError) -> pid_t {
     let program = Spawn(
       path: command.executable, arguments: command.arguments, environment: environment, directory: "/",
-      streams: streams, leadsSession: true)
+      streams: streams, leadsSession: true, report: report)
     do {
       return try program.start()
     } catch {

@@ -1,12 +1,12 @@
 /// What a program said, made fit for a log line or an error: bounded, repaired, without control characters.
-struct DisplayText {
+package struct DisplayText {
   /// The most characters that are kept.
   static let limit = 2000
 
-  let text: String
+  package let text: String
 
   /// Lines are trimmed and joined by spaces; of a longer text the end is kept.
-  init(_ bytes: some Collection<UInt8>) {
+  package init(_ bytes: some Collection<UInt8>) {
     let lines = String(decoding: bytes.suffix(4 * Self.limit), as: UTF8.self)
       .split(whereSeparator: \.isNewline)
       .map { line in

@@ -2,14 +2,12 @@ import Glibc
 
 /// What Linux offers and Swift's Glibc module does not show. On failure the calls return -1 and set `errno`.
 enum Linux {
-  private typealias SystemCall = @convention(c) (CLong, CLong, CLong) -> CLong
-  private typealias FourArgumentCall = @convention(c) (CLong, CLong, CLong, CLong, CLong) -> CLong
+  private typealias SystemCall = @convention(c) (CLong, CLong, CLong, CLong, CLong) -> CLong
   private typealias EpollCreate = @convention(c) (Int32) -> Int32
   private typealias EpollControl = @convention(c) (Int32, Int32, Int32, UnsafeMutableRawPointer) -> Int32
   private typealias EpollWait = @convention(c) (Int32, UnsafeMutableRawPointer, Int32, Int32) -> Int32
 
   private static let systemCall = symbol("syscall", as: SystemCall.self)
-  private static let fourArgumentCall = symbol("syscall", as: FourArgumentCall.self)
   private static let epollCreateFunction = symbol("epoll_create1", as: EpollCreate.self)
   private static let epollControlFunction = symbol("epoll_ctl", as: EpollControl.self)
   private static let epollWaitFunction = symbol("epoll_wait", as: EpollWait.self)
@@ -24,12 +22,33 @@ enum Linux {
   /// `pidfd_open(2)` (Linux 5.3; in glibc from 2.36 only): a descriptor, close-on-exec, that becomes readable when the
   /// process dies.
   static func pidfdOpen(_ processID: pid_t) -> Int32 {
-    systemCall.map { Int32($0(434, CLong(processID), 0)) } ?? unavailable()
+    systemCall.map { Int32($0(434, CLong(processID), 0, 0, 0)) } ?? unavailable()
   }
 
-  /// `pidfd_send_signal(2)` (Linux 5.1).
-  static func pidfdSendSignal(_ pidDescriptor: Int32, _ signal: Int32) -> Int32 {
-    fourArgumentCall.map { Int32($0(424, CLong(pidDescriptor), CLong(signal), 0, 0)) } ?? unavailable()
+  /// `pidfd_send_signal(2)` (Linux 5.1): a signal to the process of a pidfd, whatever its number is by now.
+  static func pidfdSendSignal(_ descriptor: Int32, _ signal: Int32) -> Int32 {
+    systemCall.map { Int32($0(424, CLong(descriptor), CLong(signal), 0, 0)) } ?? unavailable()
+  }
+
+  /// All of a file, such as one of proc(5); `nil`, with `errno` set, if it cannot be read.
+  ///
+  /// - Parameters:
+  ///   - directory: an open directory that a relative path begins in.
+  ///   - limit: what is more than this is left out, in bytes.
+  static func contents(of path: String, in directory: Int32 = AT_FDCWD, limit: Int = 4 << 20) -> [UInt8]? {
+    let descriptor = openat(directory, path, O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else { return nil }
+    defer { close(descriptor) }
+    var bytes: [UInt8] = []
+    var chunk = [UInt8](repeating: 0, count: 16 << 10)
+    while bytes.count < limit {
+      let count = read(descriptor, &chunk, chunk.count)
+      if count < 0, errno == EINTR { continue }
+      guard count >= 0 else { return nil }
+      if count == 0 { break }
+      bytes += chunk[..<count]
+    }
+    return bytes
   }
 
   /// `epoll_create1(2)`, close-on-exec.

@@ -123,6 +123,19 @@ public struct Systemctl: Sendable {
     return UnitListing.parse(output)
   }
 
+  /// Properties of a unit as they are printed, for those that ``UnitStatus`` does without. What its type lacks is missing.
+  package func properties(_ names: [String], of unit: UnitName) async throws -> [String: String] {
+    let output = try await tool.output(
+      "show", [unit], Self.arguments("show", ["--property=" + names.joined(separator: ",")], [unit]),
+      timeLimit: timeLimit)
+    var properties: [String: String] = [:]
+    for line in String(decoding: output, as: UTF8.self).split(separator: "\n") {
+      guard let equals = line.firstIndex(of: "=") else { continue }
+      properties[String(line[..<equals])] = String(line[line.index(after: equals)...])
+    }
+    return properties
+  }
+
   /// The units that must be active for a unit to be started (`Requires=`, `Requisite=`, `BindsTo=`).
   public func requirements(of unit: UnitName) async throws -> [UnitName] {
     let output = try await tool.output(

@@ -15,6 +15,8 @@ struct DriverConfiguration: Sendable, Hashable {
   var pollInterval: Duration = .seconds(1)
   /// Whether the lines of all units stay in the journal alone.
   var disablesLogCollection = false
+  /// Whether commands can be run in tasks.
+  var isExecEnabled = true
 
   /// The range of ``pollInterval``.
   static let pollIntervals: ClosedRange<Duration> = .milliseconds(100)...(.seconds(60))
@@ -27,6 +29,7 @@ struct DriverConfiguration: Sendable, Hashable {
     "command_prefix": .attribute(.list(.string)),
     "poll_interval": .default(.attribute(.string), "1s"),
     "disable_log_collection": .default(.attribute(.bool), false),
+    "exec": .block(.object(["enabled": .default(.attribute(.bool), true)])),
   ])
 
   init() {}
@@ -40,6 +43,7 @@ struct DriverConfiguration: Sendable, Hashable {
     self.systemctlPath = try Self.path(block.systemctl_path, "systemctl_path")
     self.journalctlPath = try Self.path(block.journalctl_path, "journalctl_path")
     self.commandPrefix = block.command_prefix ?? []
+    self.isExecEnabled = block.exec?.enabled ?? true
     if self.commandPrefix.contains(where: { $0.isEmpty || $0.utf8.contains(0) }) {
       throw ConfigurationError(
         attribute: "command_prefix", problem: "no word of it may be empty or have a NUL")
@@ -70,5 +74,10 @@ struct DriverConfiguration: Sendable, Hashable {
     let command_prefix: [String]?
     let poll_interval: String?
     let disable_log_collection: Bool?
+    let exec: Exec?
+
+    struct Exec: Decodable {
+      let enabled: Bool?
+    }
   }
 }

@@ -1,7 +1,6 @@
 import Foundation
 import Glibc
 import NomadPlugin
-import Promises
 import Synchronization
 import Systemd
 
@@ -86,21 +85,9 @@ final class LogPipe: Sendable {
     // Of its own, so that it is the same one when the waiting ends.
     guard let descriptor = self.duplicate() else { return }
     defer { Glibc.close(descriptor) }
-    let hasRoom = Promise<Void>()
-    guard let monitor = ReadinessMonitor.shared,
-      let id = monitor.add(descriptor, onReady: { hasRoom.fulfil(()) })
-    else {
-      // Without a free descriptor there is nothing to be told by.
-      try? await Task.sleep(for: Self.retryInterval)
-      return
-    }
-    monitor.arm(descriptor, id: id, for: .writing)
-    _ = try? await hasRoom.value
-    monitor.remove(descriptor, id: id)
+    try? await ReadinessMonitor.waitForRoom(in: descriptor)
   }
 
   /// Closes what ``duplicate()`` gave.
   static func close(_ descriptor: Int32) { Glibc.close(descriptor) }
-
-  private static let retryInterval: Duration = .milliseconds(100)
 }

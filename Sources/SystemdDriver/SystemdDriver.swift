@@ -20,8 +20,8 @@ public final class SystemdDriver: TaskDriver {
   /// What the driver can do: tasks are on the host as they are, nothing is isolated or mounted for them.
   public var capabilities: DriverCapabilities {
     DriverCapabilities(
-      sendSignals: true, exec: false, filesystemIsolation: .none, networkIsolationModes: [.host],
-      mustCreateNetwork: false, supportsMounts: false,
+      sendSignals: true, exec: UnitExec.problem(with: self.state.withLock { $0.engine?.configuration }) == nil,
+      filesystemIsolation: .none, networkIsolationModes: [.host], mustCreateNetwork: false, supportsMounts: false,
       disableLogCollection: self.state.withLock { $0.engine }?.configuration.disablesLogCollection ?? false,
       dynamicWorkloadUsers: false)
   }
@@ -125,10 +125,14 @@ public final class SystemdDriver: TaskDriver {
           health: .unhealthy,
           healthDescription: "systemd's state is '\(systemState)': see systemctl is-system-running")
       }
+      let execProblem = UnitExec.problem(with: engine.configuration)
       return Fingerprint(
-        health: .healthy, healthDescription: "systemd \(version.number) is \(systemState)",
+        health: .healthy,
+        healthDescription: "systemd \(version.number) is \(systemState)"
+          + (execProblem.map { "; no exec: \($0)" } ?? ""),
         attributes: [
           "driver.systemd": true,
+          "driver.systemd.exec": .bool(execProblem == nil),
           "driver.systemd.version": .string("\(version.number)"),
           "driver.systemd.plugin_version": .string(self.info.version),
         ])
@@ -386,5 +390,28 @@ public final class SystemdDriver: TaskDriver {
   ///   such process.
   public func signalTask(_ id: String, signal: String) async throws {
     try await self.task(id).signal(signal)
+  }
+
+  // MARK: Commands in tasks
+
+  private func exec(_ id: String) throws -> UnitExec {
+    let engine = try self.engine()
+    if let problem = UnitExec.problem(with: engine.configuration) {
+      throw DriverError.unrecoverable("The systemd driver runs no commands in tasks: \(problem).")
+    }
+    return UnitExec(task: try self.task(id), host: engine.host, logger: self.logger)
+  }
+
+  /// Runs a command as if it belonged to the unit: ``UnitExec``.
+  public func execTask(_ id: String, command: [String], timeout: Duration) async throws -> ExecResult {
+    try await self.exec(id).collect(command, timeout: timeout)
+  }
+
+  /// Runs a command as if it belonged to the unit, with its input and output as streams: ``UnitExec``.
+  public func execTaskStreaming(
+    _ request: ExecRequest, input: any AsyncSequence<ExecInput, any Error> & Sendable,
+    _ output: @escaping @Sendable (ExecOutput) async throws -> Void
+  ) async throws -> ExitResult {
+    try await self.exec(request.taskID).stream(request, input: input, output)
   }
 }

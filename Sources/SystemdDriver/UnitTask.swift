@@ -382,6 +382,9 @@ actor UnitTask {
     self.events.report(text, of: self.config, annotations: annotations)
   }
 
+  /// What systemd told of the unit last.
+  var status: UnitStatus? { self.lifecycle.status }
+
   /// The unit's run that was seen last.
   var invocationID: String? { self.lifecycle.status?.invocationID }
 

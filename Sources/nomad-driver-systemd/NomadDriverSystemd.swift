@@ -1,9 +1,24 @@
 import ArgumentParser
+import Dispatch
 import Foundation
 import GoPlugin
+import Systemd
+
+/// Where the program begins.
+@main
+enum Main {
+  static func main() {
+    // The helper needs a process with one thread; what waits for asynchronous code has more.
+    ExecHelper.runIfAsked()
+    Task {
+      await NomadDriverSystemd.main()
+      exit(EXIT_SUCCESS)
+    }
+    dispatchMain()
+  }
+}
 
 /// The program: a plugin under Nomad, a tool for a person.
-@main
 struct NomadDriverSystemd: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "nomad-driver-systemd",

@@ -50,7 +50,7 @@ import Testing
       #expect(info.version == "0.1.0")
       #expect(info.apiVersions == ["0.1.0"])
       let capabilities = try await nomad.calls.capabilities()
-      #expect(!capabilities.sendSignals && !capabilities.exec && !capabilities.supportsMounts)
+      #expect(!capabilities.sendSignals && capabilities.exec == (geteuid() == 0) && !capabilities.supportsMounts)
       #expect(capabilities.filesystemIsolation == .none)
       #expect(capabilities.networkIsolationModes == [.host])
       guard case .object(let taskOptions) = try await nomad.calls.taskConfigurationSchema() else {
@@ -63,7 +63,7 @@ import Testing
       #expect(
         Set(options.keys) == [
           "enabled", "systemctl_path", "journalctl_path", "command_prefix", "poll_interval",
-          "disable_log_collection",
+          "disable_log_collection", "exec",
         ])
     }
   }

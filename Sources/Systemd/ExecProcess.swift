@@ -1,0 +1,181 @@
+import CSpawn
+import Glibc
+
+/// A process whose context a command takes over: ``ExecHelper`` enters it.
+///
+/// It is held by its directory in /proc, which does not become another process's when the number is used again: what
+/// is looked up there afterwards fails (proc(5)).
+struct ExecProcess: ~Copyable {
+  private let processID: Int32
+  private let directory: Int32
+
+  /// The namespaces, in the order to enter them: in that of users this process loses the right to enter others.
+  private static let namespaces: [(name: String, type: Int32)] = [
+    ("cgroup", 0x0200_0000), ("ipc", 0x0800_0000), ("uts", 0x0400_0000), ("net", 0x4000_0000),
+    ("pid", 0x2000_0000), ("time", 0x80), ("mnt", 0x0002_0000), ("user", 0x1000_0000),
+  ]
+
+  // prctl(2), capabilities(7).
+  private static let dropFromBoundingSet: Int32 = 24
+  private static let setNoNewPrivileges: Int32 = 38
+  private static let setParentDeathSignal: Int32 = 1
+
+  /// Takes hold of a process.
+  ///
+  /// - Throws: ``ExecHelper/Problem`` if there is none of that number in the control group.
+  init(_ processID: Int32, in controlGroup: String) throws(ExecHelper.Problem) {
+    self.processID = processID
+    self.directory = Glibc.open("/proc/\(processID)", O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    guard self.directory >= 0 else { throw ExecHelper.Problem("the main process \(processID) is gone", code: 0) }
+    guard ControlGroupMembership(try self.read("cgroup")).isInside(controlGroup) else {
+      throw ExecHelper.Problem(
+        "the main process \(processID) is not in the unit's control group \(controlGroup)", code: 0)
+    }
+  }
+
+  deinit { close(self.directory) }
+
+  private func read(_ name: String) throws(ExecHelper.Problem) -> [UInt8] {
+    guard let bytes = Linux.contents(of: name, in: self.directory) else {
+      throw ExecHelper.Problem("cannot read \(name) of the main process \(self.processID)")
+    }
+    return bytes
+  }
+
+  private func open(_ name: String, _ flags: Int32) throws(ExecHelper.Problem) -> Int32 {
+    let descriptor = openat(self.directory, name, flags | O_CLOEXEC)
+    guard descriptor >= 0 else {
+      throw ExecHelper.Problem("cannot open \(name) of the main process \(self.processID)")
+    }
+    return descriptor
+  }
+
+  /// Makes the process's context this process's own.
+  ///
+  /// - Parameter environment: gets the process's variables.
+  func enter(_ environment: inout ExecEnvironment) throws(ExecHelper.Problem) {
+    let status = ProcessCredentials(status: try self.read("status"))
+    guard let status else {
+      throw ExecHelper.Problem("cannot tell the user of the main process \(self.processID)", code: 0)
+    }
+    environment.add(environ: try self.read("environ"))
+    let limits = try self.limits()
+    let outOfMemoryScore = String(decoding: try self.read("oom_score_adj"), as: UTF8.self)
+    var entered: [(name: String, type: Int32, descriptor: Int32)] = []
+    for (name, type) in Self.namespaces where self.differs(name) {
+      entered.append((name, type, try self.open("ns/\(name)", O_RDONLY)))
+    }
+    let root = try self.open("root", Self.pathOnly | O_DIRECTORY)
+    let workingDirectory = try self.open("cwd", Self.pathOnly | O_DIRECTORY)
+    let hasUserNamespace = entered.contains { $0.name == "user" }
+    let hasProcessNamespace = entered.contains { $0.name == "pid" }
+    // In the process's namespace a user has another number.
+    let userID = hasUserNamespace ? try self.inner(status.userID, "uid_map") : status.userID
+
+    guard try ControlGroupMembership(self.read("cgroup")).join() else {
+      throw ExecHelper.Problem("there is no control group of the main process \(self.processID)", code: 0)
+    }
+    Self.setOutOfMemoryScore(outOfMemoryScore)
+    for (resource, limit) in limits.enumerated() {
+      var limit = limit
+      setrlimit(__rlimit_resource_t(UInt32(resource)), &limit)
+    }
+    // A program may open its terminal again, by name.
+    if isatty(STDIN_FILENO) == 1 { fchown(STDIN_FILENO, status.userID, gid_t.max) }
+    // Before the namespaces: in one of users setgroups may be forbidden, and the numbers are others.
+    guard setgroups(status.groups.count, status.groups) == 0, setgid(status.groupID) == 0 else {
+      throw ExecHelper.Problem("cannot become a member of the main process's groups")
+    }
+    for namespace in entered where namespace.name != "user" {
+      guard setns(namespace.descriptor, namespace.type) == 0 else {
+        throw ExecHelper.Problem("cannot enter the \(namespace.name) namespace of the main process")
+      }
+    }
+    guard fchdir(root) == 0, chroot(".") == 0, fchdir(workingDirectory) == 0 else {
+      throw ExecHelper.Problem("cannot enter the root and working directory of the main process")
+    }
+    if let namespace = entered.last, hasUserNamespace {
+      guard setns(namespace.descriptor, namespace.type) == 0 else {
+        throw ExecHelper.Problem("cannot enter the user namespace of the main process")
+      }
+    }
+    for capability in 0..<64 where status.boundingSet & (1 << capability) == 0 {
+      // There are fewer of them.
+      _ = set_process_option(Self.dropFromBoundingSet, UInt(capability))
+    }
+    if hasProcessNamespace { try self.fork() }
+    guard setuid(userID) == 0 else { throw ExecHelper.Problem("cannot become the main process's user \(userID)") }
+    if hasProcessNamespace { _ = set_process_option(Self.setParentDeathSignal, UInt(SIGKILL)) }
+    umask(status.mask)
+    if status.hasNoNewPrivileges { _ = set_process_option(Self.setNoNewPrivileges, 1) }
+  }
+
+  /// `O_PATH` of `open(2)`.
+  private static let pathOnly: Int32 = 0o10_000_000
+
+  /// Whether a namespace of the process's is not this process's own; kernels lack some of them.
+  private func differs(_ name: String) -> Bool {
+    var own = [CChar](repeating: 0, count: 64)
+    var other = own
+    guard readlink("/proc/self/ns/\(name)", &own, own.count - 1) > 0,
+      readlinkat(self.directory, "ns/\(name)", &other, other.count - 1) > 0
+    else { return false }
+    return own != other
+  }
+
+  /// The number that a user of the host has in the process's user namespace (user_namespaces(7)).
+  private func inner(_ id: UInt32, _ map: String) throws(ExecHelper.Problem) -> UInt32 {
+    for line in String(decoding: try self.read(map), as: UTF8.self).split(separator: "\n") {
+      let numbers = line.split(separator: " ").compactMap { UInt32($0) }
+      guard numbers.count == 3, id >= numbers[1], id - numbers[1] < numbers[2] else { continue }
+      return numbers[0] + (id - numbers[1])
+    }
+    throw ExecHelper.Problem("the main process's user \(id) has no number in its user namespace", code: 0)
+  }
+
+  /// The resource limits, by their numbers: a line each, after a headline, with the values in columns of 20 characters
+  /// after a name of 25.
+  private func limits() throws(ExecHelper.Problem) -> [rlimit] {
+    let lines = String(decoding: try self.read("limits"), as: UTF8.self).split(separator: "\n").dropFirst()
+    return lines.map { line in
+      let values = line.dropFirst(26).split(separator: " ").prefix(2).map { rlim_t($0) ?? rlim_t.max }
+      return rlimit(rlim_cur: values.first ?? .max, rlim_max: values.last ?? .max)
+    }
+  }
+
+  /// Says how soon the kernel is to kill this process for want of memory: the agent's own score, often the lowest, is
+  /// no unit's.
+  static func setOutOfMemoryScore(_ score: String) {
+    let descriptor = Glibc.open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC)
+    guard descriptor >= 0 else { return }
+    _ = write(descriptor, score, strlen(score))
+    close(descriptor)
+  }
+
+  /// Goes on in a child, as only that is in the process namespace that was entered. This process waits for its end and
+  /// ends in the same way.
+  private func fork() throws(ExecHelper.Problem) {
+    let child = fork_process()
+    guard child >= 0 else { throw ExecHelper.Problem("cannot start a process in the main process's namespace") }
+    if child == 0 {
+      // So that it has its terminal's signals, and a number in the sight of its session.
+      setsid()
+      if isatty(STDIN_FILENO) == 1 { _ = ioctl(STDIN_FILENO, UInt(TIOCSCTTY), 1) }
+      return
+    }
+    // What is told to end is the child; with this process it is killed.
+    for number in [SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGTTIN, SIGTTOU] { signal(number, SIG_IGN) }
+    // Its end is to be seen at the other ends of the pipes, and the terminal is the child's.
+    for descriptor in 0..<Int32(64) { close(descriptor) }
+    var status: Int32 = 0
+    while waitpid(child, &status, 0) < 0, errno == EINTR {}
+    let number = status & 0x7f
+    if number != 0 {
+      var none = rlimit(rlim_cur: 0, rlim_max: 0)
+      setrlimit(__rlimit_resource_t(RLIMIT_CORE.rawValue), &none)
+      signal(number, SIG_DFL)
+      kill(getpid(), number)
+    }
+    _exit(number == 0 ? (status >> 8) & 0xff : 128 + number)
+  }
+}

@@ -1,0 +1,72 @@
+import Foundation
+import Glibc
+
+/// The processes that come from one: its descendants, the members of its session, and theirs, as far as /proc tells.
+///
+/// A process that has left the session and whose parent has died is not known to belong any more.
+struct ProcessFamily: Sendable {
+  /// What `/proc/PID/stat` tells of a process (proc(5)).
+  private struct Process: Sendable {
+    let parent: Int32
+    let session: Int32
+    /// In clock ticks since boot; with the number it stands for the process.
+    let startTime: UInt64
+
+    init?(_ processID: Int32) {
+      guard let bytes = Linux.contents(of: "/proc/\(processID)/stat"),
+        // The program's name, in parentheses, may hold anything.
+        let nameEnd = bytes.lastIndex(of: UInt8(ascii: ")"))
+      else { return nil }
+      let fields = String(decoding: bytes[nameEnd...], as: UTF8.self).split(separator: " ")
+      guard fields.count > 20, let parent = Int32(fields[2]), let session = Int32(fields[4]),
+        let startTime = UInt64(fields[20])
+      else { return nil }
+      self.parent = parent
+      self.session = session
+      self.startTime = startTime
+    }
+  }
+
+  private let root: Int32
+  private var members: [Int32: Process] = [:]
+
+  /// The family of a process that has not been reaped.
+  init(of root: Int32) {
+    self.root = root
+    self.grow()
+  }
+
+  /// Adds those that have come since; the root must not have been reaped.
+  mutating func grow() {
+    // A number that has become another's by now leads to strangers.
+    self.members = self.members.filter { Process($0.key)?.startTime == $0.value.startTime }
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
+    var others: [Int32: Process] = [:]
+    for processID in names.compactMap({ Int32($0) }) where self.members[processID] == nil {
+      others[processID] = Process(processID)
+    }
+    others[self.root] = nil
+    var known = Set(self.members.keys).union([self.root])
+    while true {
+      let found = others.filter { known.contains($0.value.parent) || known.contains($0.value.session) }
+      guard !found.isEmpty else { return }
+      for (processID, process) in found {
+        others[processID] = nil
+        self.members[processID] = process
+        known.insert(processID)
+      }
+    }
+  }
+
+  /// Sends a signal to all but the root.
+  func signal(_ signal: Int32) {
+    for (processID, process) in self.members {
+      let descriptor = Linux.pidfdOpen(processID)
+      guard descriptor >= 0 else { continue }
+      defer { close(descriptor) }
+      // The number may have become another's before the descriptor was opened.
+      guard Process(processID)?.startTime == process.startTime else { continue }
+      _ = Linux.pidfdSendSignal(descriptor, signal)
+    }
+  }
+}

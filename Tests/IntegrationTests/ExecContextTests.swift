@@ -1,0 +1,251 @@
+import Foundation
+import MessagePack
+import NomadPlugin
+import Systemd
+import TestSupport
+import Testing
+
+/// Where a command in a task runs: as if it belonged to the unit.
+@Suite(.needsSystemd) struct ExecContextTests {
+  /// What a command sees, beside what the main process has.
+  private func expectContext(of task: RunningTask) async throws {
+    let main = try await task.mainProcess
+    let namespaces = ["cgroup", "ipc", "mnt", "net", "pid", "user", "uts"]
+    let script = "for i in \(namespaces.joined(separator: " ")); do readlink /proc/self/ns/$i; done"
+    let inside = try await task.output("/bin/sh", "-c", script)
+    let outside = try namespaces.map {
+      try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/\(main)/ns/\($0)")
+    }
+    #expect(inside.split(separator: "\n").map(String.init) == outside)
+    let group = try await task.output("/bin/cat", "/proc/self/cgroup")
+    #expect(group == (try String(contentsOfFile: "/proc/\(main)/cgroup", encoding: .utf8).trimmingCharacters(in: .newlines)))
+    let directory = try await task.output("/bin/pwd")
+    #expect(
+      try await task.output("/bin/readlink", "/proc/self/cwd") == directory)
+    for name in ["Uid", "Gid", "Groups", "Umask", "CapBnd", "NoNewPrivs"] {
+      func value(_ status: String) -> String? {
+        status.split(separator: "\n").first { $0.hasPrefix("\(name):") }.map {
+          $0.split { " \t".contains($0) }.joined(separator: " ")
+        }
+      }
+      // Both as seen in the unit's namespace of users.
+      let inside = value(try await task.output("/bin/cat", "/proc/self/status"))
+      let outside = value(try await task.output("/bin/cat", "/proc/\(main)/status"))
+      #expect(inside == outside, "\(name)")
+    }
+    let limits = try await task.output("/bin/cat", "/proc/self/limits")
+    #expect(limits == (try await task.output("/bin/cat", "/proc/\(main)/limits")))
+    let score = try await task.output("/bin/cat", "/proc/self/oom_score_adj")
+    #expect(
+      score + "\n" == (try String(contentsOfFile: "/proc/\(main)/oom_score_adj", encoding: .utf8)))
+  }
+
+  @Test(arguments: [
+    [],
+    ["PrivateTmp=yes"],
+    ["PrivateNetwork=yes", "ProtectHostname=yes"],
+    ["PrivateIPC=yes", "WorkingDirectory=/usr"],
+    ["User=nobody", "Group=daemon", "SupplementaryGroups=adm games", "UMask=0027", "LimitNOFILE=77:99"],
+    ["DynamicUser=yes"],
+    ["User=nobody", "PrivateUsers=yes"],
+    ["PrivateUsers=yes"],
+    ["CapabilityBoundingSet=CAP_CHOWN CAP_KILL", "NoNewPrivileges=yes", "OOMScoreAdjust=321"],
+    ["PrivateDevices=yes", "ProtectSystem=strict", "ProtectHome=yes", "ReadOnlyPaths=/var"],
+  ])
+  func theUnitsOwn(_ options: [String]) async throws {
+    let unit = try await Units.install(
+      (["[Service]", "ExecStart=/bin/sleep infinity"] + options).joined(separator: "\n"))
+    try await Nomad.run { nomad in
+      try await nomad.withTask(unit) { try await self.expectContext(of: $0) }
+    }
+  }
+
+  @Test func privateFilesAndNetwork() async throws {
+    let unit = try await Units.install(
+      "[Service]", "PrivateTmp=yes", "PrivateNetwork=yes",
+      "ExecStart=/bin/sh -c 'echo secret > /tmp/NAME; exec sleep infinity'")
+    let name = unit.replacingOccurrences(of: ".service", with: "")
+    try await Nomad.run { nomad in
+      try await nomad.withTask(unit) { task in
+        try await eventually("the file") {
+          try await task.exec("/bin/cat", "/tmp/\(name)").stdout == Array("secret\n".utf8)
+        }
+        #expect(!FileManager.default.fileExists(atPath: "/tmp/\(name)"))
+        let devices = try await task.output("/bin/cat", "/proc/self/net/dev")
+        #expect(devices.split(separator: "\n").count == 3, "only the loopback device: \(devices)")
+      }
+    }
+  }
+
+  /// A root with one program of its own, and none of those that make contexts.
+  @Test func aRootOfItsOwn() async throws {
+    let root = "/run/root-\(UUID().uuidString)"
+    defer { try? FileManager.default.removeItem(atPath: root) }
+    for folder in ["bin", "proc", "dev", "data"] {
+      try FileManager.default.createDirectory(atPath: "\(root)/\(folder)", withIntermediateDirectories: true)
+    }
+    let libraries = ["/lib", "/lib64", "/usr/lib"].filter { FileManager.default.fileExists(atPath: $0) }
+    for folder in libraries {
+      try FileManager.default.createDirectory(atPath: root + folder, withIntermediateDirectories: true)
+    }
+    for program in ["sleep", "cat", "pwd", "ls"] {
+      try FileManager.default.copyItem(
+        atPath: URL(fileURLWithPath: "/bin/\(program)").resolvingSymlinksInPath().path, toPath: "\(root)/bin/\(program)")
+    }
+    try Data("inside\n".utf8).write(to: URL(fileURLWithPath: "\(root)/data/file"))
+    let unit = try await Units.install(
+      "[Service]", "RootDirectory=\(root)", "BindReadOnlyPaths=\(libraries.joined(separator: " "))",
+      "WorkingDirectory=/data", "User=nobody", "ExecStart=/bin/sleep infinity")
+    try await Nomad.run { nomad in
+      try await nomad.withTask(unit) { task in
+        #expect(try await task.output("cat", "file") == "inside")
+        #expect(try await task.output("pwd") == "/data")
+        #expect(try await task.output("ls", "/bin") == "cat\nls\npwd\nsleep")
+        let missing = try await task.exec("/bin/sh", "-c", "true")
+        #expect(missing.exitResult == ExitResult(exitCode: 127))
+        #expect(String(decoding: missing.stderr, as: UTF8.self).contains("/bin/sh"))
+      }
+    }
+  }
+
+  /// The main process is in a namespace of processes, in which the command has a number of its own.
+  @Test func aNamespaceOfProcesses() async throws {
+    let unit = try await Units.install(
+      "[Service]", "Type=forking", "PIDFile=/run/NAME.pid",
+      "ExecStart=/bin/sh -c 'unshare --pid --fork --kill-child --mount-proc sleep infinity & p=$!; until read c < /proc/$p/task/$p/children && test $c; do sleep 0.01; done; until test $(cat /proc/$c/comm) = sleep; do sleep 0.01; done; echo $c > /run/NAME.pid'"
+        .replacingOccurrences(of: "$", with: "$$"))
+    try await Nomad.run { nomad in
+      try await nomad.withTask(unit) { task in
+        #expect(try await task.output("/bin/cat", "/proc/1/comm") == "sleep")
+        #expect(try await task.output("/bin/sh", "-c", "test $$ -lt 100; ps -o pid= -o sid= -p $$ | wc -w") == "2")
+        let killed = try await task.exec("/bin/sh", "-c", "kill -USR1 $$")
+        #expect(killed.exitResult == ExitResult(exitCode: 138, signal: 10))
+        #expect(try await task.exec("/bin/sh", "-c", "exit 9").exitResult == ExitResult(exitCode: 9))
+        try await ExecSession.run("/bin/sh", in: task, size: (30, 100)) { session in
+          session.type("stty size; tty; sleep 600\n")
+          try await session.shows("30 100")
+          try await eventually("the program that Ctrl-C is to end") {
+            let processes = try await task.output("/bin/sh", "-c", "cat /proc/*/cmdline | tr '\\0' ' '")
+            return processes.contains("sleep 600")
+          }
+          session.type("\u{3}echo on$((1+1))\n")
+          try await session.shows("on2")
+          session.type("exit 3\n")
+        }
+        await #expect(throws: DriverError.self) {
+          try await task.exec("/bin/sh", "-c", "sleep 601 & sleep 601", timeout: .milliseconds(300))
+        }
+        try await eventually("the end of all that the command has started") {
+          try await !task.output("/bin/sh", "-c", "cat /proc/*/cmdline | tr '\\0' ' '").contains("sleep 601 ")
+        }
+      }
+    }
+  }
+
+  @Test func aDelegatedUnit() async throws {
+    let unit = try await Units.install(
+      "[Service]", "Delegate=yes",
+      "ExecStart=/bin/sh -ec 'g=/sys/fs/cgroup$(sed -n s/^0:://p /proc/self/cgroup); mkdir $g/main; "
+        .replacingOccurrences(of: "$", with: "$$")
+        + "echo $$$$ > $$g/main/cgroup.procs; echo +pids > $$g/cgroup.subtree_control; exec sleep infinity'")
+    try await Nomad.run { nomad in
+      try await nomad.withTask(unit) { task in
+        let main = try await task.mainProcess
+        try await eventually("the group below") {
+          try String(contentsOfFile: "/proc/\(main)/comm", encoding: .utf8) == "sleep\n"
+        }
+        let group = try await task.output("/bin/cat", "/proc/self/cgroup")
+        #expect(group.hasSuffix("\(unit)/main"), "\(group)")
+      }
+    }
+  }
+
+  @Test func theEnvironment() async throws {
+    let unit = try await Units.install(
+      "[Service]", "Environment=OWN=unit BOTH=unit LD_LIBRARY_PATH=/nowhere", #"Environment="ODD=\xff two""#,
+      "User=nobody", "ExecStart=/bin/sleep infinity")
+    let allocation = try Allocation(unit: unit)
+    defer { allocation.remove() }
+    var config = allocation.config
+    config.environment = ["BOTH": "nomad", "NOMAD_TASK": "main", "A=B": "no", "LD_PRELOAD": ""]
+    let task = config
+    try await Nomad.run { nomad in
+      _ = try await nomad.calls.startTask(task)
+      let result = try await nomad.calls.execTask(task.id, command: ["env", "-0"], timeout: .seconds(300))
+      let entries = result.stdout.split(separator: 0)
+      let lines = Set(entries.map { String(decoding: $0, as: UTF8.self) })
+      for line in [
+        "OWN=unit", "BOTH=unit", "NOMAD_TASK=main", "LD_LIBRARY_PATH=/nowhere", "LD_PRELOAD=", "USER=nobody",
+      ] { #expect(lines.contains(line), "\(line) in \(lines)") }
+      #expect(entries.contains { $0.elementsEqual(Array("ODD=".utf8) + [0xff] + Array(" two".utf8)) })
+      #expect(!lines.contains { $0.hasPrefix("\(cookie.key)=") || $0.hasPrefix("A=") || $0.contains("+") })
+      try await nomad.calls.destroyTask(task.id, force: true)
+    }
+  }
+
+  @Test func aUnitWithoutAMainProcess() async throws {
+    let unit = try await Units.install(
+      "[Service]", "Type=oneshot", "RemainAfterExit=yes", "ExecStart=/bin/true", "User=nobody",
+      "Group=daemon", "SupplementaryGroups=games", "WorkingDirectory=/usr")
+    let socket = try await Units.install("[Socket]", "ListenStream=/run/NAME.sock", suffix: "socket")
+    try Units.write(
+      ["[Service]", "ExecStart=/bin/true"], to: socket.replacingOccurrences(of: ".socket", with: ".service"))
+    try await Nomad.run { nomad in
+      try await nomad.withTask(unit) { task in
+        #expect(try await task.output("id", "-un") == "nobody")
+        #expect(try await task.output("id", "-gn") == "daemon")
+        #expect(try await task.output("id", "-Gn").contains("games"))
+        #expect(try await task.output("pwd") == "/usr")
+        #expect(try await task.output("sh", "-c", "echo $USER") == "nobody")
+        #expect(
+          try await task.output("readlink", "/proc/self/ns/mnt")
+            == FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/ns/mnt"))
+      }
+      try await nomad.withTask(socket) { task in
+        #expect(try await task.output("id", "-u") == "0")
+        #expect(try await task.output("pwd") == "/")
+        let group = try await task.output("/bin/cat", "/proc/self/cgroup")
+        let plugin = try String(contentsOfFile: "/proc/\(nomad.pluginProcess)/cgroup", encoding: .utf8)
+        #expect(group + "\n" != plugin || !group.contains(socket))
+      }
+    }
+  }
+
+  /// A unit between two runs has no context: the host's is not where its commands belong.
+  @Test func aUnitThatIsBetweenTwoRuns() async throws {
+    let unit = try await Units.install(
+      "[Service]", "Restart=always", "RestartSec=1h", "ExecStart=/bin/sh -c 'sleep 0.1; exit 1'")
+    try await Nomad.run { nomad in
+      try await nomad.withTask(unit) { task in
+        try await eventually("auto-restart") {
+          try await Units.property("SubState", of: unit) == "auto-restart"
+        }
+        let error = await #expect(throws: DriverError.self) { try await task.exec("id") }
+        #expect(error?.description.contains("no main process") == true, "\(String(describing: error))")
+      }
+    }
+  }
+
+  @Test func whereThereIsNoExec() async throws {
+    for (configuration, reason) in [
+      (["exec": ["enabled": false]], "exec { enabled = false }"), (["command_prefix": ["/usr/bin/env"]], "command_prefix"),
+    ] as [([String: MessagePackValue], String)] {
+      let entries = configuration.map { MessagePackValue.MapEntry(key: .string($0.key), value: $0.value) }
+      try await Nomad.run(.map(entries)) { nomad in
+        let fingerprint = try await nomad.firstFingerprint()
+        #expect(fingerprint.attributes["driver.systemd.exec"] == false)
+        #expect(fingerprint.healthDescription.contains(reason))
+        let capabilities = try await nomad.calls.capabilities()
+        #expect(!capabilities.exec)
+        try await nomad.withTask(try await Units.make("t-sleep")) { task in
+          let error = await #expect(throws: DriverError.self) { try await task.exec("id") }
+          #expect(error?.description.contains(reason) == true, "\(String(describing: error))")
+        }
+      }
+    }
+    try await Nomad.run { nomad in
+      let fingerprint = try await nomad.firstFingerprint()
+      #expect(fingerprint.attributes["driver.systemd.exec"] == true)
+    }
+  }
+}
