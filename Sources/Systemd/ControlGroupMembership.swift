@@ -7,12 +7,19 @@ struct ControlGroupMembership: Sendable, Hashable {
     let controllers: String
     let path: String
 
-    /// Where systemd has the hierarchy mounted (systemd's src/shared/mount-setup.c).
-    var mountPoints: [String] {
+    /// The group's folder, where systemd has the hierarchy mounted (systemd's src/shared/mount-setup.c); nil if it has
+    /// not, or there is no such group.
+    var folder: String? {
       switch self.controllers {
-      case "": ["/sys/fs/cgroup/unified", "/sys/fs/cgroup"]
-      case "name=systemd": ["/sys/fs/cgroup/systemd"]
-      default: ["/sys/fs/cgroup/\(self.controllers)"]
+      case "":
+        // Only groups of the unified hierarchy have this file; of the others, only those have the other one.
+        ["/sys/fs/cgroup/unified", "/sys/fs/cgroup"].map { $0 + self.path }.first {
+          access("\($0)/cgroup.controllers", F_OK) == 0
+        }
+      case "name=systemd":
+        ["/sys/fs/cgroup/systemd\(self.path)"].first { access("\($0)/tasks", F_OK) == 0 }
+      default:
+        ["/sys/fs/cgroup/\(self.controllers)\(self.path)"].first { access("\($0)/tasks", F_OK) == 0 }
       }
     }
   }
@@ -35,17 +42,14 @@ struct ControlGroupMembership: Sendable, Hashable {
     ]
   }
 
-  /// The group in the hierarchy that systemd keeps account in.
-  private var systemdGroup: String? {
-    (self.lines.first { $0.controllers == "name=systemd" } ?? self.lines.first { $0.controllers.isEmpty })?.path
-  }
-
-  /// Whether a unit with this control group owns the process.
+  /// Whether a unit with this control group owns the process: so says the unified hierarchy or systemd's own of v1,
+  /// whichever systemd uses.
   func isInside(_ controlGroup: String) -> Bool {
-    guard let group = self.systemdGroup, controlGroup.hasPrefix("/"), controlGroup != "/" else {
-      return false
+    guard controlGroup.hasPrefix("/"), controlGroup != "/" else { return false }
+    return self.lines.contains { line in
+      (line.controllers.isEmpty || line.controllers == "name=systemd")
+        && (line.path == controlGroup || line.path.hasPrefix(controlGroup + "/"))
     }
-    return group == controlGroup || group.hasPrefix(controlGroup + "/")
   }
 
   /// Puts this process into the groups, as far as there are such hierarchies.
@@ -54,18 +58,14 @@ struct ControlGroupMembership: Sendable, Hashable {
   /// - Throws: ``ExecHelper/Problem`` if the kernel refuses.
   func join() throws(ExecHelper.Problem) -> Bool {
     var hasJoined = false
-    for line in self.lines {
-      for mountPoint in line.mountPoints {
-        let file = "\(mountPoint)\(line.path)/cgroup.procs"
-        let descriptor = open(file, O_WRONLY | O_CLOEXEC)
-        if descriptor < 0, errno == ENOENT { continue }
-        guard descriptor >= 0, write(descriptor, "0", 1) == 1 else {
-          throw ExecHelper.Problem("cannot join the control group: \(file)")
-        }
-        close(descriptor)
-        hasJoined = true
-        break
+    for folder in self.lines.compactMap(\.folder) {
+      let file = "\(folder)/cgroup.procs"
+      let descriptor = open(file, O_WRONLY | O_CLOEXEC)
+      guard descriptor >= 0, write(descriptor, "0", 1) == 1 else {
+        throw ExecHelper.Problem("cannot join the control group: \(file)")
       }
+      close(descriptor)
+      hasJoined = true
     }
     return hasJoined
   }

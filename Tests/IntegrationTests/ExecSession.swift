@@ -2,6 +2,7 @@ import Foundation
 import NomadPlugin
 import Synchronization
 import TestSupport
+import Testing
 
 /// A command that runs in a task with its input and output as streams.
 final class ExecSession: Sendable {
@@ -72,6 +73,16 @@ extension RunningTask {
       throw NeverHeld(what: "\(command): \(result.exitResult) \(String(decoding: result.stderr, as: UTF8.self))")
     }
     return String(decoding: result.stdout, as: UTF8.self).trimmingCharacters(in: .newlines)
+  }
+
+  /// Expects what a command in the task writes.
+  func expect(
+    _ output: String, from command: String..., sourceLocation: SourceLocation = #_sourceLocation
+  ) async throws {
+    let result = try await self.calls.execTask(self.id, command: command, timeout: .seconds(300))
+    #expect(
+      String(decoding: result.stdout, as: UTF8.self) == output + "\n",
+      "\(result.exitResult): \(String(decoding: result.stderr, as: UTF8.self))", sourceLocation: sourceLocation)
   }
 
   /// The main process of the unit.
