@@ -99,7 +99,8 @@ package enum ExecHelper {
   /// Becomes the command.
   private static func become(_ words: [String], _ environment: ExecEnvironment) -> Never {
     let program = words[0]
-    let folders = environment["PATH"]?.split(separator: UInt8(ascii: ":"), omittingEmptySubsequences: false) ?? []
+    let folders =
+      environment["PATH"]?.split(separator: UInt8(ascii: ":"), omittingEmptySubsequences: false) ?? []
     let paths =
       program.contains("/")
       ? [Array(program.utf8)]
@@ -144,7 +145,9 @@ package enum ExecHelper {
     guard let userID = user.userID else { throw Problem("there is no user '\(host.user ?? "")'", code: 0) }
     var groupID = host.groupID ?? user.groupID ?? userID
     if let group = host.group {
-      guard let id = host.groupID ?? ExecUser.groupID(group) else { throw Problem("there is no group '\(group)'", code: 0) }
+      guard let id = host.groupID ?? ExecUser.groupID(group) else {
+        throw Problem("there is no group '\(group)'", code: 0)
+      }
       groupID = id
     }
     var groups = user.groups(with: groupID)

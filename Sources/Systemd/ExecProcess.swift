@@ -26,7 +26,9 @@ struct ExecProcess: ~Copyable {
   init(_ processID: Int32, in controlGroup: String) throws(ExecHelper.Problem) {
     self.processID = processID
     self.directory = Glibc.open("/proc/\(processID)", O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-    guard self.directory >= 0 else { throw ExecHelper.Problem("the main process \(processID) is gone", code: 0) }
+    guard self.directory >= 0 else {
+      throw ExecHelper.Problem("the main process \(processID) is gone", code: 0)
+    }
     guard ControlGroupMembership(try self.read("cgroup")).isInside(controlGroup) else {
       throw ExecHelper.Problem(
         "the main process \(processID) is not in the unit's control group \(controlGroup)", code: 0)
@@ -104,7 +106,9 @@ struct ExecProcess: ~Copyable {
       _ = set_process_option(Self.dropFromBoundingSet, UInt(capability))
     }
     if hasProcessNamespace { try self.fork() }
-    guard setuid(userID) == 0 else { throw ExecHelper.Problem("cannot become the main process's user \(userID)") }
+    guard setuid(userID) == 0 else {
+      throw ExecHelper.Problem("cannot become the main process's user \(userID)")
+    }
     if hasProcessNamespace { _ = set_process_option(Self.setParentDeathSignal, UInt(SIGKILL)) }
     umask(status.mask)
     if status.hasNoNewPrivileges { _ = set_process_option(Self.setNoNewPrivileges, 1) }
@@ -156,7 +160,9 @@ struct ExecProcess: ~Copyable {
   /// ends in the same way.
   private func fork() throws(ExecHelper.Problem) {
     let child = fork_process()
-    guard child >= 0 else { throw ExecHelper.Problem("cannot start a process in the main process's namespace") }
+    guard child >= 0 else {
+      throw ExecHelper.Problem("cannot start a process in the main process's namespace")
+    }
     if child == 0 {
       // So that it has its terminal's signals, and a number in the sight of its session.
       setsid()

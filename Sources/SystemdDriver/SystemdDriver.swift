@@ -20,8 +20,10 @@ public final class SystemdDriver: TaskDriver {
   /// What the driver can do: tasks are on the host as they are, nothing is isolated or mounted for them.
   public var capabilities: DriverCapabilities {
     DriverCapabilities(
-      sendSignals: true, exec: UnitExec.problem(with: self.state.withLock { $0.engine?.configuration }) == nil,
-      filesystemIsolation: .none, networkIsolationModes: [.host], mustCreateNetwork: false, supportsMounts: false,
+      sendSignals: true,
+      exec: UnitExec.problem(with: self.state.withLock { $0.engine?.configuration }) == nil,
+      filesystemIsolation: .none, networkIsolationModes: [.host], mustCreateNetwork: false,
+      supportsMounts: false,
       disableLogCollection: self.state.withLock { $0.engine }?.configuration.disablesLogCollection ?? false,
       dynamicWorkloadUsers: false)
   }

@@ -22,7 +22,9 @@ struct UnitExec: Sendable {
 
   /// Why commands cannot be run with a configuration; nil if they can.
   static func problem(with configuration: DriverConfiguration?) -> String? {
-    if configuration?.isExecEnabled == false { return "the plugin's configuration has exec { enabled = false }" }
+    if configuration?.isExecEnabled == false {
+      return "the plugin's configuration has exec { enabled = false }"
+    }
     if configuration?.commandPrefix.isEmpty == false {
       return "the processes of units behind a command_prefix cannot be reached"
     }
@@ -39,7 +41,8 @@ struct UnitExec: Sendable {
     let output = CollectedOutput(limit: Self.collectedBytes)
     let limit = timeout == .zero ? nil : timeout
     do {
-      let end = try await self.run(words, .pipes(input: nil), limit: limit, onOutput: { await output.add($0) })
+      let end = try await self.run(
+        words, .pipes(input: nil), limit: limit, onOutput: { await output.add($0) })
       return ExecResult(stdout: await output.stdout, stderr: await output.stderr, exitResult: end)
     } catch Failure.timedOut {
       let last = DisplayText((await output.stderr + output.stdout).suffix(200)).text
@@ -241,7 +244,9 @@ struct UnitExec: Sendable {
     guard self.task.isRunning else {
       throw DriverError.unrecoverable("The unit \(self.task.unit) has ended: no command can run in it.")
     }
-    if !isFresh, let status = await self.task.status, let process = Self.process(of: status) { return process }
+    if !isFresh, let status = await self.task.status, let process = Self.process(of: status) {
+      return process
+    }
     do {
       let status = try await self.host.systemctl.show(self.task.unit)
       if let process = Self.process(of: status) { return process }
@@ -277,6 +282,7 @@ struct UnitExec: Sendable {
   }
 
   private static func error(of words: [String], _ code: Int32) -> DriverError {
-    .recoverable("Cannot start '\(words[0])': no pipe or terminal for it: \(String(cString: strerror(code))).")
+    .recoverable(
+      "Cannot start '\(words[0])': no pipe or terminal for it: \(String(cString: strerror(code))).")
   }
 }

@@ -70,7 +70,8 @@ extension RunningTask {
   func output(_ command: String...) async throws -> String {
     let result = try await self.calls.execTask(self.id, command: command, timeout: .seconds(300))
     guard result.exitResult.exitCode == 0 else {
-      throw NeverHeld(what: "\(command): \(result.exitResult) \(String(decoding: result.stderr, as: UTF8.self))")
+      throw NeverHeld(
+        what: "\(command): \(result.exitResult) \(String(decoding: result.stderr, as: UTF8.self))")
     }
     return String(decoding: result.stdout, as: UTF8.self).trimmingCharacters(in: .newlines)
   }
@@ -82,7 +83,8 @@ extension RunningTask {
     let result = try await self.calls.execTask(self.id, command: command, timeout: .seconds(300))
     #expect(
       String(decoding: result.stdout, as: UTF8.self) == output + "\n",
-      "\(result.exitResult): \(String(decoding: result.stderr, as: UTF8.self))", sourceLocation: sourceLocation)
+      "\(result.exitResult): \(String(decoding: result.stderr, as: UTF8.self))",
+      sourceLocation: sourceLocation)
   }
 
   /// The main process of the unit.

@@ -50,7 +50,8 @@ import Testing
       #expect(info.version == "0.1.0")
       #expect(info.apiVersions == ["0.1.0"])
       let capabilities = try await nomad.calls.capabilities()
-      #expect(!capabilities.sendSignals && capabilities.exec == (geteuid() == 0) && !capabilities.supportsMounts)
+      #expect(
+        !capabilities.sendSignals && capabilities.exec == (geteuid() == 0) && !capabilities.supportsMounts)
       #expect(capabilities.filesystemIsolation == .none)
       #expect(capabilities.networkIsolationModes == [.host])
       guard case .object(let taskOptions) = try await nomad.calls.taskConfigurationSchema() else {

@@ -16,6 +16,10 @@ import Testing
     #expect(defaults == DriverConfiguration())
     #expect(defaults.isEnabled)
     #expect(defaults.pollInterval == .seconds(1))
+    #expect(defaults.isExecEnabled)
+    #expect(try self.configuration(["exec": nil]) == defaults)
+    #expect(try self.configuration(["exec": [:]]) == defaults)
+    #expect(try self.configuration(["exec": ["enabled": nil]]) == defaults)
     // Nomad sends what is not set as nil.
     #expect(
       try self.configuration(["systemctl_path": nil, "command_prefix": nil, "enabled": nil]) == defaults)
@@ -24,8 +28,9 @@ import Testing
   @Test func everyOption() throws {
     let all = try self.configuration([
       "enabled": false, "systemctl_path": "/a", "journalctl_path": "/b", "command_prefix": ["x", "-y"],
-      "poll_interval": "1m",
+      "poll_interval": "1m", "exec": ["enabled": false],
     ])
+    #expect(!all.isExecEnabled)
     #expect(!all.isEnabled)
     #expect(all.systemctlPath == "/a" && all.journalctlPath == "/b")
     #expect(all.commandPrefix == ["x", "-y"])
@@ -38,7 +43,7 @@ import Testing
       (["poll_interval": ""], "poll_interval"), (["poll_interval": "-1s"], "poll_interval"),
       (["poll_interval": 1], "poll_interval"), (["systemctl_path": "a"], "systemctl_path"),
       (["journalctl_path": "a/b"], "journalctl_path"), (["command_prefix": ["a", ""]], "command_prefix"),
-      (["enabled": "yes"], "enabled"),
+      (["enabled": "yes"], "enabled"), (["exec": true], "exec"), (["exec": ["enabled": 1]], "exec"),
     ] as [(MessagePackValue, String)])
   func refused(value: MessagePackValue, attribute: String) {
     let error = #expect(throws: ConfigurationError.self) { try self.configuration(value) }
