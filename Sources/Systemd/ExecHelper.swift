@@ -26,6 +26,9 @@ package enum ExecHelper {
   /// What a command's terminal is taken for unless the environment says so.
   private static let defaultTerminal = "xterm"
 
+  // prctl(2).
+  private static let setDumpable: Int32 = 4
+
   /// What keeps the helper from running the command.
   struct Problem: Error {
     let text: String
@@ -62,6 +65,8 @@ package enum ExecHelper {
   package static func runIfAsked() {
     guard CommandLine.arguments.dropFirst().first == self.word else { return }
     do throws(Problem) {
+      // The unit's processes are not to reach this program's memory and file by /proc (CVE-2019-5736 of another one).
+      _ = set_process_option(Self.setDumpable, 0)
       _ = fcntl(Spawn.reportDescriptor, F_SETFD, FD_CLOEXEC)
       var arguments = CommandLine.arguments.dropFirst(2)
       guard let context = ExecContext(arguments: &arguments), !arguments.isEmpty else {

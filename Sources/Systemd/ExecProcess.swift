@@ -56,8 +56,8 @@ struct ExecProcess: ~Copyable {
   ///
   /// - Parameter environment: gets the process's variables.
   func enter(_ environment: inout ExecEnvironment) throws(ExecHelper.Problem) {
-    let status = ProcessCredentials(status: try self.read("status"))
-    guard let status else {
+    try self.waitForProgram()
+    guard let status = ProcessCredentials(status: try self.read("status")) else {
       throw ExecHelper.Problem("cannot tell the user of the main process \(self.processID)", code: 0)
     }
     environment.add(environ: try self.read("environ"))
@@ -112,6 +112,37 @@ struct ExecProcess: ~Copyable {
     if hasProcessNamespace { _ = set_process_option(Self.setParentDeathSignal, UInt(SIGKILL)) }
     umask(status.mask)
     if status.hasNoNewPrivileges { _ = set_process_option(Self.setNoNewPrivileges, 1) }
+  }
+
+  /// Waits until the process runs the unit's program. Before that it is systemd's own, which is about to give up root's
+  /// rights and to enter the namespaces that the program is to have.
+  private func waitForProgram() throws(ExecHelper.Problem) {
+    for _ in 0..<Self.programLooks {
+      guard self.isBeingSetUp else { return }
+      usleep(Self.programLookInterval)
+    }
+    throw ExecHelper.Problem(
+      "systemd has not yet started the program of the main process \(self.processID)", code: 0)
+  }
+
+  /// How often, and how many microseconds apart, the process is looked at: for 10 s.
+  private static let programLooks = 2000
+  private static let programLookInterval: useconds_t = 5000
+
+  /// Whether the process is one of systemd's that has yet to become the program: a child of the manager, under its name
+  /// at first and under the program's in parentheses then, or systemd's executor (since systemd 255).
+  private var isBeingSetUp: Bool {
+    var program = [CChar](repeating: 0, count: Int(PATH_MAX))
+    let count = readlinkat(self.directory, "exe", &program, program.count)
+    let path = String(decoding: program.prefix(max(count, 0)).map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    if path.hasSuffix("/systemd-executor") { return true }
+    var own = stat()
+    var manager = stat()
+    guard fstatat(self.directory, "exe", &own, 0) == 0, stat("/proc/1/exe", &manager) == 0,
+      own.st_dev == manager.st_dev, own.st_ino == manager.st_ino
+    else { return false }
+    return Linux.contents(of: "comm", in: self.directory)?.first == UInt8(ascii: "(")
+      || Linux.contents(of: "cmdline", in: self.directory) == Linux.contents(of: "/proc/1/cmdline")
   }
 
   /// `O_PATH` of `open(2)`.

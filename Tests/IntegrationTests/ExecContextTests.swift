@@ -223,6 +223,39 @@ import Testing
     }
   }
 
+  /// Before systemd has started the program, the main process is root's, and on the host.
+  @Test func aProgramThatIsYetToStart() async throws {
+    let unit = try await Units.install(
+      "[Service]", "User=nobody", "PrivateTmp=yes", "StandardInput=file:/run/NAME.fifo",
+      "ExecStart=/bin/sleep infinity")
+    let fifo = "/run/\(unit.replacingOccurrences(of: ".service", with: "")).fifo"
+    defer { unlink(fifo) }
+    try #require(mkfifo(fifo, 0o600) == 0)
+    try await Nomad.run { nomad in
+      try await nomad.withTask(unit) { task in
+        let main = try await task.mainProcess
+        // systemd waits for a writer.
+        try await eventually("the set-up") {
+          try String(contentsOfFile: "/proc/\(main)/comm", encoding: .utf8) == "(sleep)\n"
+        }
+        async let name = task.output("id", "-un")
+        try await eventually("the helper") {
+          nomad.childProcesses.contains { command(of: $0).contains(".exec") }
+        }
+        let writer = open(fifo, O_WRONLY | O_CLOEXEC)
+        defer { close(writer) }
+        let user = try await name
+        #expect(user == "nobody")
+      }
+    }
+  }
+
+  private func command(of process: String) -> [String] {
+    FileManager.default.contents(atPath: "/proc/\(process)/cmdline")?.split(separator: 0).map {
+      String(decoding: $0, as: UTF8.self)
+    } ?? []
+  }
+
   /// A unit between two runs has no context: the host's is not where its commands belong.
   @Test func aUnitThatIsBetweenTwoRuns() async throws {
     let unit = try await Units.install(
