@@ -239,8 +239,8 @@ import Testing
           try String(contentsOfFile: "/proc/\(main)/comm", encoding: .utf8) == "(sleep)\n"
         }
         async let name = task.output("id", "-un")
-        try await eventually("the helper") {
-          nomad.childProcesses.contains { command(of: $0).contains(".exec") }
+        try await eventually("the helper, which has taken hold of the process") {
+          nomad.childProcesses.contains { self.openFiles(of: $0).contains("/proc/\(main)") }
         }
         let writer = open(fifo, O_WRONLY | O_CLOEXEC)
         defer { close(writer) }
@@ -250,10 +250,10 @@ import Testing
     }
   }
 
-  private func command(of process: String) -> [String] {
-    FileManager.default.contents(atPath: "/proc/\(process)/cmdline")?.split(separator: 0).map {
-      String(decoding: $0, as: UTF8.self)
-    } ?? []
+  private func openFiles(of process: String) -> [String] {
+    let folder = "/proc/\(process)/fd"
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
+    return names.compactMap { try? FileManager.default.destinationOfSymbolicLink(atPath: "\(folder)/\($0)") }
   }
 
   /// A unit between two runs has no context: the host's is not where its commands belong.
