@@ -26,14 +26,8 @@ struct Main {
         try await roundTrips(nomad)
         try await starts(nomad)
       }
-    try launch(plugin)
-    try await Nomad.run { nomad in
-      try await idle(nomad, plugin)
-      try await roundTrips(nomad)
-      try await starts(nomad)
-      try await ExecBenchmarks.run(nomad)
-      try await LifeBenchmarks.run(nomad)
     }
+    if isWanted("exec") { try await Nomad.run { try await ExecBenchmarks.run($0) } }
     if isWanted("logs") { try await Nomad.run { try await LogBenchmarks.run($0) } }
     if isWanted("life") { try await Nomad.run { try await LifeBenchmarks.run($0) } }
     if isWanted("statistics") { try await StatisticsBenchmarks.run() }
