@@ -1,4 +1,4 @@
-internal import Promises
+import Promises
 
 extension ReadinessMonitor {
   /// Waits until a descriptor can be written to, or nobody reads there any more.
