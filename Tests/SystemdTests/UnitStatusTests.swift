@@ -21,6 +21,7 @@ import Testing
     ControlGroup=/system.slice/web.service
     MemoryCurrent=[not set]
     MemoryPeak=18446744073709551615
+    MemorySwapCurrent=[not set]
     CPUUsageNSec=25485000
     TasksCurrent=4
     KillMode=control-group
@@ -80,6 +81,7 @@ import Testing
     #expect(web.restartCount == 3 && web.needsDaemonReload == true)
     #expect(web.remainsAfterExit == false)
     #expect(web.cpuUsageNanoseconds == 25_485_000 && web.memoryCurrent == nil && web.memoryPeak == nil)
+    #expect(web.memorySwapCurrent == nil)
     #expect(web.tasksCurrent == 4)
     #expect(web.triggeredBy == ["web.socket", "web.timer"] && web.triggers == [])
     #expect(web.jobID == 682)
