@@ -81,15 +81,6 @@ import Testing
     }
   }
 
-  @Test func callsThatAreNotOffered() async throws {
-    try await Nomad.run { nomad in
-      let exec = await #expect(throws: DriverError.self) {
-        try await nomad.calls.execTask("x", command: ["true"], timeout: .seconds(1))
-      }
-      #expect(exec?.description.contains("ExecTask") == true)
-    }
-  }
-
   @Test(
     arguments: [
       (["poll_interval": "0s"], "poll_interval"), (["poll_interval": "often"], "poll_interval"),

@@ -51,13 +51,13 @@ import Testing
       #expect(info.apiVersions == ["0.1.0"])
       let capabilities = try await nomad.calls.capabilities()
       #expect(
-        !capabilities.sendSignals && capabilities.exec == (geteuid() == 0) && !capabilities.supportsMounts)
+        capabilities.sendSignals && capabilities.exec == (geteuid() == 0) && !capabilities.supportsMounts)
       #expect(capabilities.filesystemIsolation == .none)
       #expect(capabilities.networkIsolationModes == [.host])
       guard case .object(let taskOptions) = try await nomad.calls.taskConfigurationSchema() else {
         return #expect(Bool(false), "the schema is an object")
       }
-      #expect(Set(taskOptions.keys) == ["unit", "on_active", "on_stop", "logs", "disable_log_collection"])
+      #expect(Set(taskOptions.keys) == ["unit", "on_active", "on_stop", "logs", "disable_log_collection", "signal_to"])
       guard case .object(let options) = try await nomad.calls.configurationSchema() else {
         return #expect(Bool(false), "the schema is an object")
       }
