@@ -16,7 +16,7 @@ enum ExecBenchmarks {
   /// ExecTask of `true` beside nsenter, in turns.
   private static func latency(_ task: RunningTask) async throws {
     let runner = ProcessCommandRunner(logger: quietLogger)
-    let main = try await task.inspect().driverAttributes["main_pid"] ?? ""
+    let main = try await Units.property("MainPID", of: task.inspect().driverAttributes["unit"] ?? "")
     let nsenter = Command(
       executable: Executable.find("nsenter"), arguments: ["--target", main, "--all", "/bin/true"],
       timeLimit: .seconds(60))

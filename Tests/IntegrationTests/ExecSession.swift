@@ -89,6 +89,9 @@ extension RunningTask {
 
   /// The main process of the unit.
   var mainProcess: Int32 {
-    get async throws { try await self.inspect().driverAttributes["main_pid"].flatMap { Int32($0) } ?? 0 }
+    get async throws {
+      let unit = try await self.inspect().driverAttributes["unit"] ?? ""
+      return Int32(try await Units.property("MainPID", of: unit)) ?? 0
+    }
   }
 }
