@@ -1,0 +1,237 @@
+internal import Dispatch
+import Foundation
+import Glibc
+import Logging
+import Synchronization
+
+/// Writes what passes between the driver and systemd to a transcript.
+///
+/// Each record is in the file before the command goes on, so that a crash of this process loses at most the last line.
+/// A failure never becomes the command's: the recording stops, and the log says so once.
+public final class TranscriptWriter: Sendable {
+  /// Where a transcript goes.
+  public enum Destination: Sendable, Hashable {
+    /// To a new file, up to ``TranscriptWriter/fileLimit``; then the recording stops.
+    case file(String)
+    /// To files in a folder, the oldest of which are removed so that all of them, those of other recordings included,
+    /// take no more than so many bytes.
+    case folder(String, limit: Int)
+  }
+
+  /// The most bytes of a transcript in one file.
+  public static let fileLimit = 256 << 20
+
+  /// How many files a folder's limit is divided into.
+  private static let filesPerFolder = 8
+
+  /// How long a write may take until the recording is given up, rather than the commands.
+  private static let patience = DispatchTimeInterval.seconds(5)
+
+  private struct State {
+    var lastID: UInt64 = 0
+    /// The commands that run, by their identifiers.
+    var running: [UInt64: TranscriptRecord] = [:]
+    var lastTicket: UInt64 = 0
+    var waiters: [UInt64: CheckedContinuation<Void, Never>] = [:]
+    var writtenCount: UInt64 = 0
+    var isWatched = false
+    var isStopped = false
+  }
+
+  private struct Place {
+    var header: TranscriptHeader
+    var file: TranscriptFile
+    var size = 0
+  }
+
+  private let destination: Destination
+  private let folder: TranscriptFolder?
+  private let logger: Logger
+  private let start = ContinuousClock.now
+  private let state = Mutex(State())
+  /// Used on the queue only.
+  private let place: Mutex<Place>
+  private let queue = DispatchQueue(label: "systemd.transcript")
+
+  /// Begins a recording.
+  ///
+  /// - Parameters:
+  ///   - plugin: the version of the plugin.
+  ///   - commandPrefix: what is put before every command.
+  ///   - logger: is told if the recording stops.
+  /// - Throws: ``TranscriptError`` if the file cannot be made.
+  public init(to destination: Destination, plugin: String, commandPrefix: [String], logger: Logger)
+    throws(TranscriptError)
+  {
+    self.destination = destination
+    self.logger = logger
+    let header = TranscriptHeader(
+      plugin: plugin, recording: Self.randomHexadecimal(), part: 0,
+      realtime: RealtimeTimestamp(microseconds: Self.now(CLOCK_REALTIME)), uptime: Self.now(CLOCK_BOOTTIME),
+      bootID: (try? String(contentsOfFile: "/proc/sys/kernel/random/boot_id", encoding: .utf8))?
+        .trimmingCharacters(in: .whitespacesAndNewlines),
+      commandPrefix: commandPrefix)
+    folder = if case .folder(let path, _) = destination { try TranscriptFolder(path) } else { nil }
+    let line: [UInt8]
+    let file: TranscriptFile
+    do {
+      file = try Self.makeFile(destination, folder, header)
+      line = try TranscriptRecord.header(header).line
+      try file.append(line)
+    } catch {
+      let hint = (error as? ErrorNumber)?.number == EEXIST ? " Remove it, or name another file." : ""
+      throw TranscriptError("Cannot record to '\(destination.path)': \(error).\(hint)")
+    }
+    place = Mutex(Place(header: header, file: file, size: line.count))
+  }
+
+  private static func makeFile(
+    _ destination: Destination, _ folder: TranscriptFolder?, _ header: TranscriptHeader
+  ) throws(ErrorNumber) -> TranscriptFile {
+    guard case .folder(_, let limit) = destination, let folder else {
+      return try TranscriptFile(destination.path)
+    }
+    folder.shrink(to: limit - limit / filesPerFolder)
+    return try folder.makeFile(TranscriptFolder.name(header))
+  }
+
+  private static func randomHexadecimal() -> String {
+    UUID().uuidString.replacingOccurrences(of: "-", with: "").lowercased()
+  }
+
+  private static func now(_ clock: clockid_t) -> UInt64 {
+    var time = timespec()
+    clock_gettime(clock, &time)
+    return UInt64(time.tv_sec) * 1_000_000 + UInt64(time.tv_nsec / 1000)
+  }
+
+  // MARK: What is recorded
+
+  /// Records that a command is about to be run.
+  ///
+  /// - Returns: its identifier in the transcript.
+  func recordStart(of command: Command) async -> UInt64 {
+    var id: UInt64 = 0
+    await append { state, at in
+      state.lastID += 1
+      id = state.lastID
+      state.running[id] = .start(id: id, at: at, command, isContinued: true)
+      return .start(id: id, at: at, command)
+    }
+    return id
+  }
+
+  /// Records standard output of a command.
+  func record(_ output: [UInt8], of id: UInt64) async {
+    await append { _, at in .output(id: id, at: at, output) }
+  }
+
+  /// Records what came of a command.
+  func record(_ outcome: TranscriptOutcome, of id: UInt64) async {
+    await append { state, at in
+      state.running[id] = nil
+      return .end(id: id, at: at, outcome)
+    }
+  }
+
+  /// Waits until a record is in the file.
+  private func append(_ make: (inout State, UInt64) -> TranscriptRecord) async {
+    await withCheckedContinuation { continuation in
+      let isStopped = state.withLock { state in
+        if state.isStopped { return true }
+        // Under the lock: in the file, too, times go forward.
+        let record = make(&state, (ContinuousClock.now - start).microseconds)
+        state.lastTicket += 1
+        let ticket = state.lastTicket
+        state.waiters[ticket] = continuation
+        queue.async { [self] in write(record, ticket) }
+        if !state.isWatched {
+          state.isWatched = true
+          watch(after: state.writtenCount)
+        }
+        return false
+      }
+      if isStopped { continuation.resume() }
+    }
+  }
+
+  // MARK: Writing
+
+  private func write(_ record: TranscriptRecord, _ ticket: UInt64) {
+    if state.withLock({ $0.isStopped }) { return }
+    do {
+      try place.withLock { place in
+        let line = try record.line
+        try makeRoom(for: line.count, &place)
+        try place.file.append(line)
+        place.size += line.count
+      }
+    } catch {
+      return stop(because: "\(error)")
+    }
+    state.withLock { state in
+      state.writtenCount += 1
+      return state.waiters.removeValue(forKey: ticket)
+    }?.resume()
+  }
+
+  private func makeRoom(for count: Int, _ place: inout Place) throws {
+    guard case .folder(_, let limit) = destination else {
+      if place.size + count > Self.fileLimit {
+        throw TranscriptError("it has \(Self.fileLimit >> 20) MiB, the most that a file may have")
+      }
+      return
+    }
+    guard place.size + count > min(limit / Self.filesPerFolder, Self.fileLimit) else { return }
+    place.header.part += 1
+    place.file = try Self.makeFile(destination, folder, place.header)
+    // Each file can be understood alone.
+    let running = state.withLock { $0.running.sorted { $0.key < $1.key }.map(\.value) }
+    let lines = try ([.header(place.header)] + running).map { try $0.line }
+    for line in lines { try place.file.append(line) }
+    place.size = lines.reduce(0) { $0 + $1.count }
+  }
+
+  /// Gives the recording up if nothing was written for a while.
+  private func watch(after count: UInt64) {
+    DispatchQueue.global().asyncAfter(deadline: .now() + Self.patience) { [weak self] in
+      guard let self else { return }
+      let isStuck = state.withLock { state in
+        if state.waiters.isEmpty {
+          state.isWatched = false
+          return false
+        }
+        if state.writtenCount == count { return true }
+        watch(after: state.writtenCount)
+        return false
+      }
+      if isStuck { stop(because: "a write takes too long") }
+    }
+  }
+
+  private func stop(because reason: String) {
+    let (isFirst, waiters) = state.withLock { state in
+      defer {
+        state.isStopped = true
+        state.waiters = [:]
+        state.running = [:]
+      }
+      return (!state.isStopped, state.waiters)
+    }
+    if isFirst {
+      logger.error(
+        "The recording of commands has stopped.",
+        metadata: ["file": "\(destination.path)", "error": "\(reason)"])
+    }
+    for waiter in waiters.values { waiter.resume() }
+  }
+}
+
+extension TranscriptWriter.Destination {
+  /// The path of the file or folder.
+  public var path: String {
+    switch self {
+    case .file(let path), .folder(let path, _): path
+    }
+  }
+}
