@@ -14,11 +14,14 @@ public enum CommandError: Error, Sendable, Hashable {
   /// The program wrote more than ``Command/outputLimit`` and was killed.
   case tooMuchOutput(Command)
 
+  /// A replay has no answer to it; the reason tells the nearest recorded command (``ReplayingCommandRunner``).
+  case notRecorded(Command, reason: String)
+
   /// The command that failed.
   public var command: Command {
     switch self {
     case .notExecutable(let command, _), .spawnFailed(let command, _), .timedOut(let command, _),
-      .tooMuchOutput(let command):
+      .tooMuchOutput(let command), .notRecorded(let command, _):
       command
     }
   }
@@ -38,6 +41,8 @@ extension CommandError: CustomStringConvertible {
       return "\(command) did not end within \(limit) and was killed; \(said)"
     case .tooMuchOutput(let command):
       return "\(command) wrote more than \(command.outputLimit) bytes and was killed"
+    case .notRecorded(let command, let reason):
+      return "cannot replay \(command): \(reason)"
     }
   }
 }

@@ -146,6 +146,8 @@ extension SystemdError: CustomStringConvertible {
       return "See whether systemd answers at all: `systemctl is-system-running`, `systemctl list-jobs`."
     case .command(.tooMuchOutput), .unexpectedOutput, .other, .ended:
       return "Run the command by hand to see more; the debug log shows it as it was run."
+    case .command(.notRecorded):
+      return "`nomad-driver-systemd transcript show FILE` lists what was recorded."
     case .managerUnreachable:
       return
         "Is systemd PID 1 here and is D-Bus running? From a container, reach the host by the plugin's option"

@@ -165,6 +165,9 @@ extension TranscriptRecord {
         reason = standardError
       case .failed(.tooMuchOutput):
         failure = .tooMuchOutput
+      case .failed(.notRecorded(_, let reason)):
+        failure = .notStarted
+        self.reason = reason
       case .cancelled:
         failure = .cancelled
       case .refused(let reason):
