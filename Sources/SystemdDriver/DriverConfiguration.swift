@@ -17,20 +17,23 @@ struct DriverConfiguration: Sendable, Hashable {
   var disablesLogCollection = false
   /// Whether commands can be run in tasks.
   var isExecEnabled = true
+  /// Whether commands are recorded or replayed; nil: neither.
+  var transcript: TranscriptMode?
 
   /// The range of ``pollInterval``.
   static let pollIntervals: ClosedRange<Duration> = .milliseconds(100)...(.seconds(60))
 
   /// The block's schema, with the defaults.
-  static let schema = HCLSpec.object([
-    "enabled": .default(.attribute(.bool), true),
-    "systemctl_path": .attribute(.string),
-    "journalctl_path": .attribute(.string),
-    "command_prefix": .attribute(.list(.string)),
-    "poll_interval": .default(.attribute(.string), "1s"),
-    "disable_log_collection": .default(.attribute(.bool), false),
-    "exec": .block(.object(["enabled": .default(.attribute(.bool), true)])),
-  ])
+  static let schema = HCLSpec.object(
+    [
+      "enabled": .default(.attribute(.bool), true),
+      "systemctl_path": .attribute(.string),
+      "journalctl_path": .attribute(.string),
+      "command_prefix": .attribute(.list(.string)),
+      "poll_interval": .default(.attribute(.string), "1s"),
+      "disable_log_collection": .default(.attribute(.bool), false),
+      "exec": .block(.object(["enabled": .default(.attribute(.bool), true)])),
+    ].merging(TranscriptOptions.schema) { own, _ in own })
 
   init() {}
 
@@ -49,6 +52,7 @@ struct DriverConfiguration: Sendable, Hashable {
         attribute: "command_prefix", problem: "no word of it may be empty or have a NUL")
     }
     self.disablesLogCollection = block.disable_log_collection ?? false
+    self.transcript = try configuration.decode(TranscriptOptions.self).mode
     guard let text = block.poll_interval else { return }
     guard let interval = Duration(goText: text), Self.pollIntervals.contains(interval) else {
       throw ConfigurationError(

@@ -81,17 +81,23 @@ public final class SystemdDriver: TaskDriver {
     let own = try DriverConfiguration(configuration)
     guard !configuration.isValidationOnly else { return }
     let topology = configuration.agent?.topology
-    let newEngine = self.state.withLock { state -> Engine? in
+    let newEngine = try self.state.withLock { state -> Engine? in
       if let engine = state.engine, engine.configuration == own, engine.topology == topology { return nil }
-      let host = SystemdHost(own, runner: self.runner, logger: self.logger)
+      let host = try SystemdHost(
+        own, version: self.info.version, runner: self.runner, logger: self.logger)
       let watcher = UnitWatcher(
-        systemctl: host.systemctl, pollInterval: own.pollInterval, logger: self.logger)
+        systemctl: host.systemctl, pollInterval: own.pollInterval, looksAlways: host.replay != nil,
+        logger: self.logger)
       state.engine = Engine(configuration: own, topology: topology, host: host, watcher: watcher)
       return state.engine
     }
     guard let newEngine else { return }
     self.workContinuation.yield { await newEngine.watcher.run() }
     self.workContinuation.yield { await newEngine.host.usage.run() }
+    if case .record? = own.transcript {
+      // Whoever reads a recording wants to know what it is of.
+      self.workContinuation.yield { _ = try? await newEngine.host.systemctl.version() }
+    }
   }
 
   private func engine() throws -> Engine {
@@ -174,6 +180,7 @@ public final class SystemdDriver: TaskDriver {
           + "restart it.")
     }
     let restarts = wasActive && configuration.onActive == .restart
+    let mayBeSkipped = wasActive ? false : await engine.host.mayHaveConditions(status)
     var position = await beginning
     if wasActive, !restarts, configuration.logs.includeAdopted,
       let beginningOfRun = status.inactiveExit ?? status.activeEnter
@@ -183,9 +190,7 @@ public final class SystemdDriver: TaskDriver {
     let task = try UnitTask(
       config, unit: unit, triggered: status.triggeredUnits,
       engine.configuration.disablesLogCollection ? configuration.withoutLogs : configuration,
-      restarts
-        ? .restart
-        : wasActive ? .adoption : .start(mayBeSkipped: engine.host.mayHaveConditions(status)),
+      restarts ? .restart : wasActive ? .adoption : .start(mayBeSkipped: mayBeSkipped),
       from: position,
       lifecycle: UnitLifecycle(previousInvocationID: wasActive && !restarts ? nil : status.invocationID),
       host: engine.host, watcher: engine.watcher, events: self.events, logger: self.logger)
@@ -277,7 +282,7 @@ public final class SystemdDriver: TaskDriver {
   private func presentOfJournal(_ host: SystemdHost) async -> JournalPosition {
     let now = RealtimeTimestamp(Date())
     // One clock, and no command: a start takes little longer than systemctl start does.
-    guard host.isRemote else { return .since(now) }
+    guard !host.sharesClock else { return .since(now) }
     do {
       return try await host.journalctl.currentCursor().map { .after($0) } ?? .beginning
     } catch {

@@ -1,5 +1,6 @@
 import Foundation
 import Logging
+import NomadPlugin
 import Systemd
 
 /// The commands of the systemd that the driver works with.
@@ -8,17 +9,56 @@ struct SystemdHost: Sendable {
   let journalctl: Journalctl
   /// Reads what units use.
   let usage: UsageSampler
-  /// Whether it may be another system's, with a clock of its own.
+  /// Whether it may be another system, whose processes and files are not seen here. A replay's is one.
   let isRemote: Bool
+  /// Whether its clock is the one here, or was where the commands were recorded.
+  let sharesClock: Bool
   /// How many units' journal may be followed at once.
   let followers = FollowerLimit()
   /// Of the boot that this is (random(4)); nil where it is not known.
   let bootID: String?
+  /// What answers in place of a systemd; nil where there is one.
+  let replay: ReplayingCommandRunner?
+  /// Looks into files.
+  private let grep: any CommandRunner
 
-  init(_ configuration: DriverConfiguration, runner: any CommandRunner, logger: Logger) {
+  /// - Parameter version: the plugin's version.
+  /// - Throws: `ConfigurationError` if there is no transcript to replay or no file to record to.
+  init(_ configuration: DriverConfiguration, version: String, runner: any CommandRunner, logger: Logger)
+    throws(ConfigurationError)
+  {
+    var runner = runner
+    var grep: any CommandRunner = InProcessGrep()
+    var commandPrefix = configuration.commandPrefix
+    var recordedPrefix = commandPrefix
+    switch configuration.transcript {
+    case nil:
+      self.replay = nil
+    case .record(let destination):
+      self.replay = nil
+      if let writer = try Self.writer(destination, version, commandPrefix, logger) {
+        runner = RecordingCommandRunner(runner, to: writer)
+        grep = RecordingCommandRunner(grep, to: writer)
+      }
+    case .replay(let file, let speed):
+      let transcript: Transcript
+      do {
+        transcript = try Transcript(contentsOf: file)
+      } catch {
+        throw ConfigurationError(attribute: "replay", problem: "\(error)")
+      }
+      let replay = ReplayingCommandRunner(transcript, speed: speed, logger: logger)
+      self.replay = replay
+      runner = replay
+      grep = replay
+      recordedPrefix = transcript.header.commandPrefix
+      commandPrefix = []
+    }
+    self.grep = grep
     // Behind a prefix the other system looks the names up.
-    func path(_ name: String) -> String { configuration.commandPrefix.isEmpty ? Executable.find(name) : name }
-    self.isRemote = !configuration.commandPrefix.isEmpty
+    func path(_ name: String) -> String { commandPrefix.isEmpty ? Executable.find(name) : name }
+    self.sharesClock = recordedPrefix.isEmpty
+    self.isRemote = self.replay != nil || !commandPrefix.isEmpty
     self.bootID =
       self.isRemote
       ? nil
@@ -26,22 +66,35 @@ struct SystemdHost: Sendable {
         .trimmingCharacters(in: .whitespacesAndNewlines)
     self.systemctl = Systemctl(
       runner: runner, path: configuration.systemctlPath ?? path("systemctl"),
-      commandPrefix: configuration.commandPrefix)
+      commandPrefix: commandPrefix)
     self.journalctl = Journalctl(
       runner: runner, path: configuration.journalctlPath ?? path("journalctl"),
-      commandPrefix: configuration.commandPrefix, logger: logger)
+      commandPrefix: commandPrefix, logger: logger)
     self.usage = UsageSampler(reader: self.isRemote ? nil : .current, systemctl: self.systemctl)
   }
 
   /// Whether a start of the unit may do nothing since conditions of it are not met, as far as its files show: systemctl
   /// succeeds then and shows no conditions, so it takes another look after the start, which most units can be spared.
-  func mayHaveConditions(_ status: UnitStatus) -> Bool {
-    guard !self.isRemote, status.needsDaemonReload == false else { return true }
-    let word = Data("Condition".utf8)
-    return ([status.fragmentPath].compactMap(\.self) + status.dropInPaths).contains { path in
-      guard let file = FileHandle(forReadingAtPath: path) else { return true }
-      guard let text = try? file.read(upToCount: 1 << 20) else { return true }
-      return text.count == 1 << 20 || text.range(of: word) != nil
+  func mayHaveConditions(_ status: UnitStatus) async -> Bool {
+    guard self.sharesClock, status.needsDaemonReload == false else { return true }
+    let files = [status.fragmentPath].compactMap(\.self) + status.dropInPaths
+    guard !files.isEmpty else { return false }
+    let result = try? await self.grep.run(InProcessGrep.command("Condition", in: files)) { _ in }
+    return result?.termination != .exited(1)
+  }
+
+  /// Begins a recording. One that an operator has switched on for good must not keep the agent from starting.
+  private static func writer(
+    _ destination: TranscriptWriter.Destination, _ version: String, _ commandPrefix: [String],
+    _ logger: Logger
+  ) throws(ConfigurationError) -> TranscriptWriter? {
+    do {
+      return try TranscriptWriter(
+        to: destination, plugin: version, commandPrefix: commandPrefix, logger: logger)
+    } catch {
+      if case .file = destination { throw ConfigurationError(attribute: "record", problem: "\(error)") }
+      logger.error("Commands are not recorded.", metadata: ["error": "\(error)"])
+      return nil
     }
   }
 }

@@ -550,6 +550,10 @@ actor UnitTask {
           withExtendedLifetime(end) {}
         }
       }
+      if let replay = self.host.replay {
+        // The end of the process made the driver go on when this was recorded.
+        group.addTask { try? await replay.waitForNextChange(of: self.unit) }
+      }
       await group.next()
       group.cancelAll()
     }

@@ -34,14 +34,17 @@ final class UnitWatcher: Sendable {
 
   private let systemctl: Systemctl
   private let pollInterval: Duration
+  /// Whether each tick is a reason to look at all there is to know: a replay has no other hints of what the kernel told.
+  private let looksAlways: Bool
   private let logger: Logger
   private let state = Mutex(State())
   private let wakeUps: AsyncStream<Void>
   private let wakeUp: AsyncStream<Void>.Continuation
 
-  init(systemctl: Systemctl, pollInterval: Duration, logger: Logger) {
+  init(systemctl: Systemctl, pollInterval: Duration, looksAlways: Bool = false, logger: Logger) {
     self.systemctl = systemctl
     self.pollInterval = pollInterval
+    self.looksAlways = looksAlways
     self.logger = logger
     (self.wakeUps, self.wakeUp) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
   }
@@ -96,6 +99,8 @@ final class UnitWatcher: Sendable {
 
   /// The time to the next look at all units.
   private var interval: Duration {
+    // A recorded look takes as long as it is to the time it was taken at.
+    if self.looksAlways { return self.pollInterval }
     let rest = self.state.withLock(\.lookDuration) * Self.restPerLook
     return min(max(self.pollInterval, rest), self.pollInterval * Self.longestRest)
   }
@@ -114,7 +119,9 @@ final class UnitWatcher: Sendable {
           // An inactive unit that systemd has unloaded is not listed.
           let listing = listings[unit]
           let isDown = listing.map { $0.activeState == .inactive || $0.activeState == .failed } ?? true
-          if isDown || state.units[unit]?.listing != listing { state.units[unit]?.isHinted = true }
+          if isDown || self.looksAlways || state.units[unit]?.listing != listing {
+            state.units[unit]?.isHinted = true
+          }
           state.units[unit]?.listing = listing
         }
       }

@@ -28,12 +28,28 @@ struct RunCommand: AsyncParsableCommand {
   @Option(help: "The seconds that the unit may take to stop before it is killed.")
   var killTimeout = 5.0
 
+  @Option(
+    help: ArgumentHelp("Record all commands to this new file; see `transcript`.", valueName: "file"),
+    completion: .file())
+  var record: String?
+
+  @Option(
+    help: ArgumentHelp("Answer all commands from this recording, in place of systemd.", valueName: "file"),
+    completion: .file(extensions: ["jsonl"]))
+  var replay: String?
+
+  @Option(help: "How many times as fast as it was recorded a replay goes; 0: as fast as it can.")
+  var replaySpeed = 1.0
+
   @Flag(name: .shortAndLong, help: "Print the plugin's log on standard error.")
   var verbose = false
 
   func validate() throws {
     guard (0...86400).contains(self.killTimeout) else {
       throw ValidationError("--kill-timeout takes 0 to 86400 seconds.")
+    }
+    guard self.replay == nil || (self.record == nil && self.commandPrefix.isEmpty) else {
+      throw ValidationError("--replay runs no commands: leave --record and --command-prefix out.")
     }
   }
 
@@ -61,7 +77,7 @@ struct RunCommand: AsyncParsableCommand {
 
   private func printLog(_ output: PluginOutput) {
     switch output {
-    case .log(let entry) where self.verbose || entry.level >= .warning:
+    case .log(let entry) where self.verbose || entry.level >= (self.replay == nil ? .warning : .notice):
       let details = entry.metadata.sorted { $0.key < $1.key }.map { " \($0.key)=\($0.value)" }.joined()
       printError("[\(entry.level)] \(entry.message)\(details)")
     case .log:
@@ -71,10 +87,21 @@ struct RunCommand: AsyncParsableCommand {
     }
   }
 
+  private static func absolute(_ path: String) -> String {
+    path.hasPrefix("/") ? path : "\(FileManager.default.currentDirectoryPath)/\(path)"
+  }
+
   private func runTask(
     _ nomad: NomadPluginClient<some ClientTransport>, _ signals: InterruptSignals
   ) async throws -> ExitResult {
-    let options: MessagePackValue = ["command_prefix": .array(self.commandPrefix.map { .string($0) })]
+    // As it is with Nomad, but for a replay as fast as it can, which the looks would hold up.
+    let options: MessagePackValue = [
+      "command_prefix": .array(self.commandPrefix.map { .string($0) }),
+      "poll_interval": self.replay != nil && self.replaySpeed == 0 ? "100ms" : "1s",
+      "record": self.record.map { .string(Self.absolute($0)) } ?? nil,
+      "replay": self.replay.map { .string(Self.absolute($0)) } ?? nil,
+      "replay_speed": .float(self.replaySpeed),
+    ]
     try await nomad.configure(
       PluginConfiguration(
         messagePack: try MessagePackEncoder().encode(options), agent: AgentConfiguration()))
