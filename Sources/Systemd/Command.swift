@@ -42,18 +42,18 @@ extension Command: CustomStringConvertible {
       }
     }
     if isPlain && !argument.isEmpty { return argument }
-    guard argument.unicodeScalars.contains(where: { $0.properties.generalCategory == .control }) else {
+    guard argument.unicodeScalars.contains(where: \.isHidden) else {
       return "'" + argument.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "'\\''")
         + "'"
     }
-    // Control characters must neither break the line nor reach the terminal of whoever reads a log.
+    // Control characters and their like must neither break the line nor reach the terminal of whoever reads a log.
     var quoted = "$'"
     for scalar in argument.unicodeScalars {
       switch scalar {
       case "'", "\\": quoted += "\\\(scalar)"
       case "\n": quoted += "\\n"
       case "\t": quoted += "\\t"
-      case _ where scalar.properties.generalCategory == .control:
+      case _ where scalar.isHidden:
         quoted += String(scalar).utf8.map { "\\" + octal($0) }.joined()
       default: quoted.unicodeScalars.append(scalar)
       }

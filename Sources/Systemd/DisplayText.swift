@@ -10,16 +10,18 @@ package struct DisplayText {
     let lines = String(decoding: bytes.suffix(4 * Self.limit), as: UTF8.self)
       .split(whereSeparator: \.isNewline)
       .map { line in
-        String(String.UnicodeScalarView(line.unicodeScalars.filter { !Self.isHidden($0) }))
+        String(String.UnicodeScalarView(line.unicodeScalars.filter { !$0.isHidden }))
       }
       .map { $0.trimmingWhitespace() }
     let joined = lines.filter { !$0.isEmpty }.joined(separator: " ")
     text = joined.count > Self.limit ? "…" + joined.suffix(Self.limit) : joined
   }
+}
 
-  /// Control and format characters (which could reorder or overwrite a line) and unassigned ones.
-  private static func isHidden(_ scalar: Unicode.Scalar) -> Bool {
-    switch scalar.properties.generalCategory {
+extension Unicode.Scalar {
+  /// Whether it is a control or format character (which could reorder or overwrite a line) or an unassigned one.
+  var isHidden: Bool {
+    switch self.properties.generalCategory {
     case .control, .format, .lineSeparator, .paragraphSeparator, .surrogate, .privateUse, .unassigned: true
     default: false
     }

@@ -1,0 +1,83 @@
+/// Which commands answered differently in two transcripts.
+///
+/// Times, process numbers and the like differ in any two: they are not compared, and neither are the order and the number
+/// of equal answers.
+package struct TranscriptComparison: Sendable {
+  /// A command and what only one side said.
+  package struct Difference: Sendable {
+    /// The command, as the first that has it ran it.
+    package let command: Command
+    /// What only the first transcript has, a line each.
+    package let first: [String]
+    /// What only the second one has.
+    package let second: [String]
+  }
+
+  /// The differences, in the order of the first transcript, then what only the second one has.
+  package let differences: [Difference]
+
+  /// Compares two transcripts.
+  package init(_ first: Transcript, _ second: Transcript) {
+    let (answers, others) = (Self.answers(first), Self.answers(second))
+    var differences: [Difference] = []
+    for (form, answer) in answers.sorted(by: { $0.value.order < $1.value.order }) {
+      guard let other = others[form] else {
+        differences.append(
+          Difference(command: answer.command, first: ["(only here, \(answer.count) times)"], second: []))
+        continue
+      }
+      let (known, otherKnown) = (Set(answer.lines), Set(other.lines))
+      let difference = Difference(
+        command: answer.command, first: answer.lines.filter { !otherKnown.contains($0) },
+        second: other.lines.filter { !known.contains($0) })
+      if !difference.first.isEmpty || !difference.second.isEmpty { differences.append(difference) }
+    }
+    for (form, answer) in others.sorted(by: { $0.value.order < $1.value.order }) where answers[form] == nil {
+      differences.append(
+        Difference(command: answer.command, first: [], second: ["(only here, \(answer.count) times)"]))
+    }
+    self.differences = differences
+  }
+
+  private struct Answers {
+    let command: Command
+    let order: Int
+    var count = 0
+    /// What was said, each once, in the order in which it was said first.
+    var lines: [String] = []
+    var known: Set<String> = []
+  }
+
+  private static func answers(_ transcript: Transcript) -> [CommandForm: Answers] {
+    var answers: [CommandForm: Answers] = [:]
+    for exchange in transcript.exchanges {
+      let form = CommandForm(exchange.command, prefix: transcript.header.commandPrefix)
+      var answer =
+        answers.removeValue(forKey: form)
+        ?? Answers(command: exchange.command, order: Int(clamping: exchange.id))
+      answer.count += 1
+      // What the driver has ended has no status of its own.
+      var lines =
+        exchange.outcome == .cancelled || exchange.outcome == nil ? [] : ["status: \(exchange.status)"]
+      lines += exchange.lines.compactMap { Self.comparable($0.bytes) }
+      lines += exchange.standardError.split(separator: UInt8(ascii: "\n")).map {
+        "stderr: " + DisplayText($0).text
+      }
+      for line in lines where answer.known.insert(line).inserted { answer.lines.append(line) }
+      answers[form] = answer
+    }
+    return answers
+  }
+
+  /// What of a line can be compared; nil for what differs each time.
+  private static func comparable(_ line: ArraySlice<UInt8>) -> String? {
+    if line.first == UInt8(ascii: "{"), let entry = try? JournalEntry(json: line) {
+      return "journal: " + DisplayText(entry.message).text
+    }
+    let name = String(decoding: line.prefix { $0 != UInt8(ascii: "=") }, as: UTF8.self)
+    let isVolatile =
+      name.hasSuffix("Timestamp") || name.hasSuffix("PID") || name.hasPrefix("Memory")
+      || ["InvocationID", "CPUUsageNSec", "TasksCurrent", "Job", ""].contains(name)
+    return isVolatile ? nil : DisplayText(line).text
+  }
+}
