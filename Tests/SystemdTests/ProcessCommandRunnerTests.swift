@@ -327,7 +327,7 @@ private func threadCount() throws -> Int {
   try FileManager.default.contentsOfDirectory(atPath: "/proc/self/task").count
 }
 
-private struct CapturingHandler: LogHandler {
+struct CapturingHandler: LogHandler {
   var metadata: Logger.Metadata = [:]
   var logLevel = Logger.Level.debug
   let onLine: @Sendable (String) -> Void

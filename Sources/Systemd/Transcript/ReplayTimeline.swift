@@ -44,9 +44,11 @@ final class ReplayTimeline: Sendable {
 
   /// Waits until a recorded time is reached.
   ///
-  /// - Parameter isDelivery: whether the caller hands out output then, and calls ``delivered()`` after that.
+  /// - Parameters:
+  ///   - isDelivery: whether the caller hands out output then, and calls ``delivered()`` after that.
+  ///   - endsDelivery: whether it has handed out output until now, which does the same as that call.
   /// - Throws: `CancellationError`.
-  func reach(_ time: UInt64, isDelivery: Bool = false) async throws {
+  func reach(_ time: UInt64, isDelivery: Bool = false, endsDelivery: Bool = false) async throws {
     let ticket = state.withLock { state in
       state.lastTicket += 1
       if state.anchor == nil { state.anchor = .now }
@@ -55,6 +57,7 @@ final class ReplayTimeline: Sendable {
     try await withTaskCancellationHandler {
       try await withCheckedThrowingContinuation { continuation in
         let isCancelled = state.withLock { state in
+          if endsDelivery { state.deliveryCount -= 1 }
           if Task.isCancelled { return true }
           state.waiters[ticket] = Waiter(time: time, isDelivery: isDelivery, continuation: continuation)
           return false

@@ -44,6 +44,11 @@ public struct Transcript: Sendable {
   /// The longest line that is read, in bytes.
   static let lineLimit = 8 << 20
 
+  init(header: TranscriptHeader, exchanges: [Exchange]) {
+    self.header = header
+    self.exchanges = exchanges
+  }
+
   /// Reads a file. Several files of one recording, one after the other, are one transcript.
   ///
   /// A last line that is not whole is passed over: the process that recorded has crashed.

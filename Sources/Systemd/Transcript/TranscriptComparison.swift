@@ -23,7 +23,7 @@ package struct TranscriptComparison: Sendable {
     for (form, answer) in answers.sorted(by: { $0.value.order < $1.value.order }) {
       guard let other = others[form] else {
         differences.append(
-          Difference(command: answer.command, first: ["(only here, \(answer.count) times)"], second: []))
+          Difference(command: answer.command, first: ["(only here, \(answer.count)×)"], second: []))
         continue
       }
       let (known, otherKnown) = (Set(answer.lines), Set(other.lines))
@@ -34,7 +34,7 @@ package struct TranscriptComparison: Sendable {
     }
     for (form, answer) in others.sorted(by: { $0.value.order < $1.value.order }) where answers[form] == nil {
       differences.append(
-        Difference(command: answer.command, first: [], second: ["(only here, \(answer.count) times)"]))
+        Difference(command: answer.command, first: [], second: ["(only here, \(answer.count)×)"]))
     }
     self.differences = differences
   }
@@ -50,11 +50,11 @@ package struct TranscriptComparison: Sendable {
 
   private static func answers(_ transcript: Transcript) -> [CommandForm: Answers] {
     var answers: [CommandForm: Answers] = [:]
-    for exchange in transcript.exchanges {
+    for (index, exchange) in transcript.exchanges.enumerated() {
       let form = CommandForm(exchange.command, prefix: transcript.header.commandPrefix)
       var answer =
         answers.removeValue(forKey: form)
-        ?? Answers(command: exchange.command, order: Int(clamping: exchange.id))
+        ?? Answers(command: exchange.command, order: index)
       answer.count += 1
       // What the driver has ended has no status of its own.
       var lines =

@@ -82,7 +82,7 @@ package struct TranscriptListing: Sendable {
       shown += 1
       print(Self.time(time) + coloured("  \(mark) \(abridged(text))", "2"))
     }
-    for (time, bytes) in exchange.lines { line(time, "│", Self.text(of: bytes)) }
+    for (time, text) in shownLines(of: exchange) { line(time, "│", text) }
     if omitted > 0 { print("              " + coloured("│ … \(omitted) more lines", "2")) }
     shown = 0
     omitted = 0
@@ -93,6 +93,24 @@ package struct TranscriptListing: Sendable {
     if let reason = exchange.reason { line(exchange.end ?? exchange.start, "!", Self.clean(reason)) }
   }
 
+  private func shownLines(of exchange: Transcript.Exchange) -> [(UInt64, String)] {
+    let lines = exchange.lines
+    guard !isFull, exchange.command.arguments.contains("show") else {
+      return lines.map { ($0.at, Self.text(of: $0.bytes)) }
+    }
+    // A line for each unit, with what tells its state.
+    return lines.split { $0.bytes.isEmpty }.map { block in
+      let properties = block.map { Self.clean($0.bytes) }
+        .filter { property in Self.stateProperties.contains { property.hasPrefix($0) } }
+      return (block.last?.at ?? exchange.start, properties.joined(separator: " "))
+    }
+  }
+
+  private static let stateProperties = [
+    "Id=", "LoadState=", "ActiveState=", "SubState=", "Result=", "MainPID=", "ExecMainCode=",
+    "ExecMainStatus=", "NRestarts=",
+  ]
+
   private func text(of command: Command) -> String {
     if isFull { return command.description }
     // What all of them have, and long lists, hide what differs.
@@ -100,7 +118,7 @@ package struct TranscriptListing: Sendable {
     command.arguments = command.arguments.compactMap { argument in
       if argument == "--no-pager" || argument == "--no-ask-password" { return nil }
       for name in ["--property=", "--output-fields="] where argument.hasPrefix(name) && argument.count > 60 {
-        return "\(name)…"
+        return "\(name)..."
       }
       return argument
     }
@@ -156,7 +174,10 @@ extension Transcript.Exchange {
   /// Whether it did not do what it was run for. One that was ended by the driver has done that.
   package var isFailed: Bool {
     switch outcome {
-    case .ended(let result): !result.termination.isSuccess
+    case .ended(let result):
+      // grep tells so that it has found nothing.
+      !result.termination.isSuccess
+        && !(command.executable.hasSuffix("/grep") && result.termination == .exited(1))
     case .failed: true
     case .cancelled, .refused, nil: false
     }

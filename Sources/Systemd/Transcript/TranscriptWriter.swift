@@ -11,8 +11,8 @@ import Synchronization
 public final class TranscriptWriter: Sendable {
   /// Where a transcript goes.
   public enum Destination: Sendable, Hashable {
-    /// To a new file, up to ``TranscriptWriter/fileLimit``; then the recording stops.
-    case file(String)
+    /// To a new file of no more than so many bytes; then the recording stops.
+    case file(String, limit: Int = TranscriptWriter.fileLimit)
     /// To files in a folder, the oldest of which are removed so that all of them, those of other recordings included,
     /// take no more than so many bytes.
     case folder(String, limit: Int)
@@ -176,13 +176,15 @@ public final class TranscriptWriter: Sendable {
   }
 
   private func makeRoom(for count: Int, _ place: inout Place) throws {
-    guard case .folder(_, let limit) = destination else {
-      if place.size + count > Self.fileLimit {
-        throw TranscriptError("it has \(Self.fileLimit >> 20) MiB, the most that a file may have")
+    switch destination {
+    case .file(_, let limit):
+      if place.size + count > limit {
+        throw TranscriptError("the file has reached its limit of \(limit) bytes")
       }
       return
+    case .folder(_, let limit):
+      guard place.size + count > min(limit / Self.filesPerFolder, Self.fileLimit) else { return }
     }
-    guard place.size + count > min(limit / Self.filesPerFolder, Self.fileLimit) else { return }
     place.header.part += 1
     place.file = try Self.makeFile(destination, folder, place.header)
     // Each file can be understood alone.
@@ -231,7 +233,7 @@ extension TranscriptWriter.Destination {
   /// The path of the file or folder.
   public var path: String {
     switch self {
-    case .file(let path), .folder(let path, _): path
+    case .file(let path, _), .folder(let path, _): path
     }
   }
 }

@@ -238,14 +238,7 @@ final class UnitReplay: Sendable {
     guard let (lines, exchange) = reading else { return nil }
     let follows = form.words.contains("--follow")
     if follows {
-      var rest = lines[...]
-      while let first = rest.first {
-        let batch = rest.prefix { $0.at == first.at }
-        rest = rest.dropFirst(batch.count)
-        try await timeline.reach(first.at, isDelivery: true)
-        defer { timeline.delivered() }
-        try await onOutput(batch.flatMap(\.bytes))
-      }
+      try await deliver(lines, onOutput)
     } else if !lines.isEmpty {
       try await onOutput(lines.flatMap(\.bytes))
     }
@@ -259,6 +252,22 @@ final class UnitReplay: Sendable {
     case .ended, .failed:
       if follows { try await timeline.reach(end) }
       return outcome
+    }
+  }
+
+  /// Hands out lines at their times. Nobody else goes on between two of the same time or while one is handed out.
+  private func deliver(_ lines: [JournalLine], _ onOutput: ([UInt8]) async throws -> Void) async throws {
+    var isDelivering = false
+    defer { if isDelivering { timeline.delivered() } }
+    var rest = lines[...]
+    while let first = rest.first {
+      let batch = rest.prefix { $0.at == first.at }
+      rest = rest.dropFirst(batch.count)
+      let endsDelivery = isDelivering
+      isDelivering = false
+      try await timeline.reach(first.at, isDelivery: true, endsDelivery: endsDelivery)
+      isDelivering = true
+      try await onOutput(batch.flatMap(\.bytes))
     }
   }
 
