@@ -34,7 +34,8 @@ final class UnitWatcher: Sendable {
 
   private let systemctl: Systemctl
   private let pollInterval: Duration
-  /// Whether each tick is a reason to look at all there is to know: a replay has no other hints of what the kernel told.
+  /// Whether each tick is a look at all there is to know of all units: what the cheap command said, and what else made
+  /// the driver look, came at other times when what is replayed was recorded.
   private let looksAlways: Bool
   private let logger: Logger
   private let state = Mutex(State())
@@ -110,7 +111,11 @@ final class UnitWatcher: Sendable {
       defer { state.isTickDue = false }
       return (Array(state.units.keys), state.isTickDue)
     }
-    if isTickDue, !units.isEmpty {
+    if isTickDue, self.looksAlways {
+      self.state.withLock { state in
+        for unit in units { state.units[unit]?.isHinted = true }
+      }
+    } else if isTickDue, !units.isEmpty {
       let start = ContinuousClock.now
       let listings = try await self.systemctl.listUnits(units)
       self.state.withLock { state in
@@ -119,9 +124,7 @@ final class UnitWatcher: Sendable {
           // An inactive unit that systemd has unloaded is not listed.
           let listing = listings[unit]
           let isDown = listing.map { $0.activeState == .inactive || $0.activeState == .failed } ?? true
-          if isDown || self.looksAlways || state.units[unit]?.listing != listing {
-            state.units[unit]?.isHinted = true
-          }
+          if isDown || state.units[unit]?.listing != listing { state.units[unit]?.isHinted = true }
           state.units[unit]?.listing = listing
         }
       }

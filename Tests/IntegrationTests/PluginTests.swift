@@ -64,7 +64,7 @@ import Testing
       #expect(
         Set(options.keys) == [
           "enabled", "systemctl_path", "journalctl_path", "command_prefix", "poll_interval",
-          "disable_log_collection", "exec",
+          "disable_log_collection", "exec", "record_dir", "record_limit", "replay", "replay_speed",
         ])
     }
   }

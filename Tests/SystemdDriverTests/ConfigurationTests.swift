@@ -44,10 +44,31 @@ import Testing
       (["poll_interval": 1], "poll_interval"), (["systemctl_path": "a"], "systemctl_path"),
       (["journalctl_path": "a/b"], "journalctl_path"), (["command_prefix": ["a", ""]], "command_prefix"),
       (["enabled": "yes"], "enabled"), (["exec": true], "exec"), (["exec": ["enabled": 1]], "exec"),
+      (["record_dir": "a"], "record_dir"), (["replay": "a/b"], "replay"),
+      (["record_dir": "/a", "replay": "/b"], "replay"),
+      (["record_dir": "/a", "record_limit": 0], "record_limit"),
+      (["record_limit": 1_048_577], "record_limit"), (["replay_speed": -1], "replay_speed"),
     ] as [(MessagePackValue, String)])
   func refused(value: MessagePackValue, attribute: String) {
     let error = #expect(throws: ConfigurationError.self) { try self.configuration(value) }
     #expect(error?.description.contains(attribute) == true)
+  }
+
+  @Test func recordingAndReplaying() throws {
+    #expect(try self.configuration([:]).transcript == nil)
+    #expect(
+      try self.configuration(["record_dir": "/a", "record_limit": 1]).transcript
+        == .record(.folder("/a", limit: 1 << 20)))
+    #expect(
+      try self.configuration(["record_dir": "/a", "replay": nil, "replay_speed": nil]).transcript
+        == .record(.folder("/a", limit: 256 << 20)))
+    #expect(try self.configuration(["record": "/a"]).transcript == .record(.file("/a")))
+    #expect(try self.configuration(["replay": "/a"]).transcript == .replay("/a", .times(1)))
+    #expect(
+      try self.configuration(["replay": "/a", "replay_speed": 0]).transcript
+        == .replay("/a", .asFastAsPossible))
+    #expect(
+      try self.configuration(["replay": "/a", "replay_speed": 2.5]).transcript == .replay("/a", .times(2.5)))
   }
 
   private func task(_ value: MessagePackValue) throws -> TaskConfiguration {

@@ -342,6 +342,22 @@ import Testing
     }
   }
 
+  /// What was answered while a start was under way is no answer after it.
+  @Test func answersFromDuringAChange() async throws {
+    var recording = Recording()
+    recording.add("systemctl show -- a.service", "before")
+    recording.add(
+      "systemctl start -- a.service", [], from: 25_000, to: 90_000,
+      .ended(CommandResult(termination: .exited(1), standardError: [], duration: .zero)))
+    recording.now = 30_000
+    recording.add("systemctl show -- a.service", "during")
+    recording.now = 90_000
+    recording.add("systemctl show -- a.service", "failed")
+    let runner = recording.replay()
+    _ = try await self.ask(runner, "systemctl start -- a.service")
+    #expect(try await self.ask(runner, "systemctl show -- a.service") == "failed")
+  }
+
   @Test func waitingForTheNextChange() async throws {
     let runner = Self.life.replay()
     try await runner.waitForNextChange(of: UnitName("a"))

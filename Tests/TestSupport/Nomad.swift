@@ -9,11 +9,14 @@ import Synchronization
 
 package let quietLogger = Logger(label: "tests") { _ in SwiftLogNoOpLogHandler() }
 
+/// The folder of this package.
+package let packageFolder = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+  .deletingLastPathComponent().deletingLastPathComponent().path
+
 /// The plugin's program.
 package let program =
   ProcessInfo.processInfo.environment["NOMAD_DRIVER_BINARY"]
-  ?? URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-  .deletingLastPathComponent().appendingPathComponent(".build/debug/nomad-driver-systemd").path
+  ?? "\(packageFolder)/.build/debug/nomad-driver-systemd"
 
 package let cookie = MagicCookie(
   key: "NOMAD_PLUGIN_MAGIC_COOKIE", value: "e4327c2e01eabfd75a8a67adb114fb34a757d57eee7728d857a8cec6e91a7255")

@@ -93,10 +93,10 @@ public final class ReplayingCommandRunner: CommandRunner {
       guard let unit = units[form.units[0]], let exchange = unit.issue(form) else {
         throw notRecorded(command, form)
       }
-      guard let outcome = exchange.outcome, let end = exchange.end else {
+      guard let outcome = exchange.outcome else {
         return try await finish(command, nil)
       }
-      try await withTimeLimit(of: command) { try await unit.reach(end) }
+      try await withTimeLimit(of: command) { try await unit.answer(exchange) }
       return try await finish(command, outcome, exchange.standardOutput, onOutput)
     case .journal, .other:
       guard let outcome = try await units[form.units[0]]?.read(form, onOutput) else {

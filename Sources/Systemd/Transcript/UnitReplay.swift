@@ -7,6 +7,7 @@ import Synchronization
 final class UnitReplay: Sendable {
   /// A recorded answer about the state of the unit.
   struct Answer: Sendable {
+    let start: UInt64
     let end: UInt64
     var output: [UInt8]
     let outcome: TranscriptOutcome
@@ -46,6 +47,8 @@ final class UnitReplay: Sendable {
     var readings: [Reading] = []
     /// The recorded time of the latest answer that was given or command that was issued.
     var seen: UInt64 = 0
+    /// When the last change that has been answered was, in recorded time.
+    var answeredChange: UInt64 = 0
     /// When the unit's last start was issued, in recorded time.
     var runStart: UInt64 = 0
 
@@ -102,18 +105,21 @@ final class UnitReplay: Sendable {
       if index < blocks.count {
         // systemctl stops at the first unit that it cannot show.
         return Answer(
-          end: end, output: blocks[index],
+          start: exchange.start, end: end, output: blocks[index],
           outcome: .ended(CommandResult(termination: .exited(0), standardError: [], duration: .zero)))
       }
-      return index == blocks.count ? Answer(end: end, output: [], outcome: outcome) : nil
+      return index == blocks.count
+        ? Answer(start: exchange.start, end: end, output: [], outcome: outcome) : nil
     case "list-units" where form.units.count > 1:
       let lines = output.split(separator: UInt8(ascii: "\n")).filter {
         $0.split(separator: UInt8(ascii: " "), maxSplits: 1).first.map { $0.elementsEqual(unit.utf8) }
           ?? false
       }
-      return Answer(end: end, output: lines.flatMap { $0 + [UInt8(ascii: "\n")] }, outcome: outcome)
+      return Answer(
+        start: exchange.start, end: end, output: lines.flatMap { $0 + [UInt8(ascii: "\n")] }, outcome: outcome
+      )
     default:
-      return Answer(end: end, output: output, outcome: outcome)
+      return Answer(start: exchange.start, end: end, output: output, outcome: outcome)
     }
   }
 
@@ -145,7 +151,9 @@ final class UnitReplay: Sendable {
       let eligible = answers.all.prefix { $0.end <= limit }
       let first = answers.given.map { $0 + 1 } ?? 0
       let earliest = max(state.seen, present)
-      var index = eligible.indices.dropFirst(first).first { eligible[$0].end >= earliest }
+      var index = eligible.indices.dropFirst(first).first {
+        eligible[$0].end >= earliest && eligible[$0].start >= state.answeredChange
+      }
       if let next = index, speed.factor != nil, eligible[next].end > present &+ Self.horizon {
         index = eligible.lastIndex { $0.end <= present } ?? next
       }
@@ -196,8 +204,12 @@ final class UnitReplay: Sendable {
     try await timeline.reach(limit)
   }
 
-  /// Waits until a recorded time of the unit.
-  func reach(_ time: UInt64) async throws { try await timeline.reach(time) }
+  /// Waits until the recorded answer to a change; what is asked after it was asked after it before.
+  func answer(_ change: Transcript.Exchange) async throws {
+    guard let end = change.end else { return }
+    try await timeline.reach(end)
+    state.withLock { $0.answeredChange = max($0.answeredChange, end) }
+  }
 
   // MARK: Journal
 
