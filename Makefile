@@ -1,6 +1,6 @@
 # Everything that a person or CI does. The first two are `make run` and `make test`.
 
-.PHONY: help run test test-tsan test-asan build release lint format bench proto clean deps deps-test interop test-build
+.PHONY: help run test test-tsan test-asan build release man lint format bench proto clean deps deps-test interop test-build
 .DEFAULT_GOAL := help
 
 # Warnings are errors in this package's own targets (see Package.swift).
@@ -60,6 +60,11 @@ build: deps $(RELEASE) ## Build the release binary, bin/nomad-driver-systemd, wh
 
 release:
 	swift build $(RELEASE_FLAGS) --product $(PRODUCT)
+
+man: deps ## Make the manual page, bin/nomad-driver-systemd.1, from the program's help.
+	@mkdir -p bin
+	swift package plugin generate-manual --configuration debug
+	cp .build/plugins/GenerateManual/outputs/nomad-driver-systemd/nomad-driver-systemd.1 bin/
 
 run: build ## Build, and run the example unit testdata/units/hello.service to its end in a private host.
 	$(call install,$(RUN_PACKAGES))

@@ -21,7 +21,7 @@ struct RunCommand: AsyncParsableCommand {
   var unit: String
 
   @Option(
-    name: .customLong("command-prefix"), parsing: .singleValue,
+    name: .customLong("command-prefix"), parsing: .unconditionalSingleValue,
     help: "A word to put before every command; repeat it for several.")
   var commandPrefix: [String] = []
 

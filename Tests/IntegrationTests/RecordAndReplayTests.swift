@@ -74,10 +74,10 @@ import Testing
   private static let interrupting = """
     set -m; program=$1; interrupts=$2; folder=$3; shift 3
     "$program" "$@" > $folder/out 2> $folder/err & pid=$!
-    until grep -q ready $folder/out; do sleep 0.02; done
+    until grep -qs ready $folder/out; do sleep 0.02; done
     kill -INT $pid
     if [ $interrupts = 2 ]; then
-      until grep -q Stopping $folder/err; do sleep 0.02; done
+      until grep -qs Stopping $folder/err; do sleep 0.02; done
       kill -INT $pid
     fi
     wait $pid; status=$?; cat $folder/out; cat $folder/err >&2; exit $status

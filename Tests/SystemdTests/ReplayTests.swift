@@ -125,6 +125,17 @@ import Testing
     #expect(await self.missing(other, "systemctl start -- a.service").contains("not once more"))
   }
 
+  @Test func changesAtTheSameTimeComeInAnyOrder() async throws {
+    var recording = Recording()
+    for _ in 0..<2 { recording.add("systemctl stop -- a.service") }
+    recording.add("systemctl kill --signal=SIGKILL -- a.service")
+    let runner = recording.replay()
+    _ = try await self.ask(runner, "systemctl stop -- a.service")
+    _ = try await self.ask(runner, "systemctl kill --signal=SIGKILL -- a.service")
+    _ = try await self.ask(runner, "systemctl stop -- a.service")
+    #expect(await self.missing(runner, "systemctl stop -- a.service").contains("not once more"))
+  }
+
   @Test func signalsMayBeRepeated() async throws {
     var recording = Recording()
     recording.add("systemctl kill --signal=SIGKILL -- a.service")

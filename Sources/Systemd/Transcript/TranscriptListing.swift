@@ -19,7 +19,7 @@ package struct TranscriptListing: Sendable {
 
   /// How much of a command's output is shown.
   private static let lineLimit = 4
-  private static let lengthLimit = 110
+  private static let lengthLimit = 120
 
   private let transcript: Transcript
   private let filter: Filter
@@ -100,8 +100,10 @@ package struct TranscriptListing: Sendable {
     }
     // A line for each unit, with what tells its state.
     return lines.split { $0.bytes.isEmpty }.map { block in
-      let properties = block.map { Self.clean($0.bytes) }
-        .filter { property in Self.stateProperties.contains { property.hasPrefix($0) } }
+      let lines = block.map { Self.clean($0.bytes) }
+      let properties = Self.stateProperties.compactMap { name in
+        lines.first { $0.hasPrefix(name) && $0 != "\(name)0" && $0 != name }
+      }
       return (block.last?.at ?? exchange.start, properties.joined(separator: " "))
     }
   }

@@ -23,6 +23,10 @@ final class UnitReplay: Sendable {
     let form: CommandForm
     let exchange: Transcript.Exchange
     var isIssued = false
+    /// Whether a later one has been issued.
+    var isPassed = false
+
+    var isAhead: Bool { !isIssued && !isPassed }
   }
 
   private struct JournalLine {
@@ -53,7 +57,7 @@ final class UnitReplay: Sendable {
     var runStart: UInt64 = 0
 
     /// The recorded time of the next change.
-    var limit: UInt64 { changes.first { !$0.isIssued }?.exchange.start ?? .max }
+    var limit: UInt64 { changes.first(where: \.isAhead)?.exchange.start ?? .max }
   }
 
   /// How far ahead of the recorded time an answer is waited for, rather than given the one before again.
@@ -159,12 +163,12 @@ final class UnitReplay: Sendable {
       }
       index = index ?? eligible.indices.last
       // What was asked for the first time after a change is asked before it now.
-      guard let index else { return (nil, state.changes.first { !$0.isIssued }?.exchange.command) }
+      guard let index else { return (nil, state.changes.first(where: \.isAhead)?.exchange.command) }
       let isExhausted = index == answers.given && eligible.count < answers.all.count
       state.questions[question]?.given = index
       state.seen = max(state.seen, answers.all[index].end)
       return (
-        answers.all[index], isExhausted ? state.changes.first { !$0.isIssued }?.exchange.command : nil
+        answers.all[index], isExhausted ? state.changes.first(where: \.isAhead)?.exchange.command : nil
       )
     }
     if let change { onHold(change) }
@@ -180,13 +184,21 @@ final class UnitReplay: Sendable {
   /// - Returns: nil if it is not recorded, or not any more.
   func issue(_ form: CommandForm) -> Transcript.Exchange? {
     let issued = state.withLock { state -> (exchange: Transcript.Exchange, limit: UInt64)? in
-      guard let index = state.changes.firstIndex(where: { !$0.isIssued && $0.form == form }) else {
+      // Of changes that are asked for at the same time, a later one can have come first.
+      let lastIssued = state.changes.lastIndex { $0.isIssued && $0.form == form } ?? -1
+      guard
+        let index = state.changes.firstIndex(where: { $0.isAhead && $0.form == form })
+          ?? state.changes.indices.first(where: {
+            $0 > lastIssued && !state.changes[$0].isIssued && state.changes[$0].form == form
+          })
+      else {
         // How often a signal is sent depends on how long the unit takes to end.
         guard form.words.contains("kill") else { return nil }
         return state.changes.last { $0.form == form }.map { ($0.exchange, state.limit) }
       }
       // Those before it were decided otherwise this time.
-      for earlier in 0...index { state.changes[earlier].isIssued = true }
+      for earlier in 0..<index { state.changes[earlier].isPassed = true }
+      state.changes[index].isIssued = true
       let exchange = state.changes[index].exchange
       state.seen = max(state.seen, exchange.start)
       if form.words.contains("start") || form.words.contains("restart") { state.runStart = exchange.start }
