@@ -1,5 +1,5 @@
 /// A program of systemd's, and how to run it: what ``Systemctl`` and ``Journalctl`` have in common.
-struct SystemdTool: Sendable {
+package struct SystemdTool: Sendable {
   let runner: any CommandRunner
 
   /// The program's name, for errors.
@@ -8,7 +8,7 @@ struct SystemdTool: Sendable {
   /// The program and what comes before it: `["/usr/bin/systemctl"]`, or `["/usr/bin/ssh", "host", "systemctl"]`.
   private let words: [String]
 
-  init(runner: any CommandRunner, name: String, path: String, commandPrefix: [String]) {
+  package init(runner: any CommandRunner, name: String, path: String, commandPrefix: [String]) {
     self.runner = runner
     self.name = name
     words = commandPrefix + [path]
@@ -22,7 +22,7 @@ struct SystemdTool: Sendable {
   /// Runs the program and collects its output, whatever its exit status.
   ///
   /// - Throws: ``SystemdError`` or `CancellationError`.
-  func run(
+  package func run(
     _ verb: String, _ units: [UnitName], _ arguments: [String], timeLimit: Duration?
   ) async throws -> CommandOutput {
     do {
@@ -35,7 +35,7 @@ struct SystemdTool: Sendable {
   /// Runs the program and collects its output.
   ///
   /// - Throws: ``SystemdError``, also for an exit status other than 0, or `CancellationError`.
-  func output(
+  package func output(
     _ verb: String, _ units: [UnitName], _ arguments: [String], timeLimit: Duration?
   ) async throws -> [UInt8] {
     let output = try await run(verb, units, arguments, timeLimit: timeLimit)
@@ -47,7 +47,7 @@ struct SystemdTool: Sendable {
     SystemdError(reason, action: "\(name) \(verb)", units: units)
   }
 
-  func error(_ result: CommandResult, _ verb: String, _ units: [UnitName] = []) -> SystemdError {
+  package func error(_ result: CommandResult, _ verb: String, _ units: [UnitName] = []) -> SystemdError {
     SystemdError(action: "\(name) \(verb)", units: units, result: result)
   }
 }

@@ -18,7 +18,7 @@ public struct UnitStatus: Sendable, Hashable {
   }
 
   /// The properties that ``Systemctl/show(_:)-(UnitName)`` asks for.
-  static let requestedProperties = [
+  package static let requestedProperties = [
     "Id", "Names", "LoadState", "LoadError", "ActiveState", "SubState", "FragmentPath", "UnitFileState",
     "Type",
     "InvocationID", "MainPID", "ControlPID", "ControlGroup", "Result", "ExecMainCode", "ExecMainStatus",
@@ -224,7 +224,7 @@ extension UnitStatus {
   /// Lines without `=` are passed over, bytes that are not UTF-8 are replaced.
   ///
   /// - Throws: ``UnitStatusError`` if a block has no `Id`.
-  static func parse(_ output: [UInt8]) throws(UnitStatusError) -> [UnitStatus] {
+  package static func parse(_ output: [UInt8]) throws(UnitStatusError) -> [UnitStatus] {
     var units: [UnitStatus] = []
     var properties: [String: String] = [:]
     for line in output.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false) {

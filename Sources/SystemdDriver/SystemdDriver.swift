@@ -51,7 +51,7 @@ public final class SystemdDriver: TaskDriver {
   /// How often the driver's health is looked at.
   private static let fingerprintInterval: Duration = .seconds(30)
   /// The states of the system in which units can be started (systemctl(1), is-system-running).
-  private static let usableStates: Set = ["initializing", "starting", "running", "degraded", "maintenance"]
+  static let usableStates: Set = ["initializing", "starting", "running", "degraded", "maintenance"]
 
   /// - Parameters:
   ///   - version: the plugin's version.

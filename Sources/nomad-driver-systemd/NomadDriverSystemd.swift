@@ -27,7 +27,7 @@ struct NomadDriverSystemd: AsyncParsableCommand {
       A Nomad agent starts this program from its plugin_dir. The agent's configuration must name it by its file \
       name: plugin "nomad-driver-systemd" { config { … } }. Jobs use driver = "systemd".
       """,
-    version: pluginVersion, subcommands: [RunCommand.self, TranscriptCommand.self])
+    version: pluginVersion, subcommands: [RunCommand.self, CheckCommand.self, TranscriptCommand.self])
 
   func run() async throws {
     guard magicCookie.isPresent(in: environment()) else {
