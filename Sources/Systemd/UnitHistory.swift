@@ -23,6 +23,13 @@ public struct UnitHistory: Sendable, Hashable {
   /// not met; `nil` if it did not, or has started the unit after that.
   public private(set) var skippedStart: String?
 
+  /// What is said of such a start (job_done_message_format in src/core/job.c): to version 248, 249 to 255, from 256 on.
+  private static let skips = [
+    "Condition check resulted in ", " was skipped because of an unmet condition check ",
+    " was skipped because no trigger condition checks were met", " skipped, unmet condition check ",
+    " skipped, no trigger condition checks were met",
+  ]
+
   /// - Parameter entries: the entries about one unit, in order.
   public init(_ entries: [JournalEntry] = []) {
     var mainProcessExits: [String?: MainProcessExit] = [:]
@@ -43,9 +50,7 @@ public struct UnitHistory: Sendable, Hashable {
       guard entry.jobType == "start", entry.jobResult == "done" else { continue }
       // A start that is passed over is a job well done.
       let message = String(decoding: entry.message, as: UTF8.self)
-      let isSkipped =
-        message.hasPrefix("Condition check resulted in ") || message.contains(" was skipped because of ")
-      self.skippedStart = isSkipped ? message : nil
+      self.skippedStart = Self.skips.contains { message.contains($0) } ? message : nil
     }
   }
 

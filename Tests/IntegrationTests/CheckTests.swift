@@ -113,7 +113,8 @@ import Testing
     let report = try self.report(output)
     #expect(report.check("rights")?.verdict == "fail")
     #expect(report.check("journal")?.verdict == "fail")
-    #expect(report.check("journal sync")?.verdict == "warn")
+    // journald of systemd 262 lets everybody wait.
+    #expect(report.check("journal sync")?.verdict != "fail")
   }
 
   @Test(.needsSystemd) func throughAPrefix() async throws {

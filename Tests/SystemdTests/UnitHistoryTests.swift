@@ -60,6 +60,9 @@ import Testing
 
   @Test(arguments: [
     "x.service was skipped because of an unmet condition check (ConditionPathExists=/nope).",
+    "x.service was skipped because no trigger condition checks were met.",
+    "x.service skipped, unmet condition check ConditionPathExists=/nope",
+    "x.service skipped, no trigger condition checks were met",
     "Condition check resulted in x.service being skipped.",
   ])
   func aSkippedStart(message: String) throws {
