@@ -1,5 +1,4 @@
 public import Systemd
-public import Logging
 
 /// Looks at what tasks need of this host and of units, by commands that change nothing.
 public struct HostCheck: Sendable {
@@ -14,20 +13,18 @@ public struct HostCheck: Sendable {
   private static let showCount = 3
   private static let timeLimit: Duration = .seconds(10)
 
-  private let host: SystemdHost
   private let runner: any CommandRunner
   private let commandPrefix: [String]
+  private let systemctl: Systemctl
 
   /// - Parameters:
   ///   - runner: runs the commands.
   ///   - commandPrefix: words put before every command, to reach a systemd elsewhere.
-  ///   - logger: for what the journal has that is not understood.
-  public init(runner: any CommandRunner, commandPrefix: [String] = [], logger: Logger) {
-    var configuration = DriverConfiguration()
-    configuration.commandPrefix = commandPrefix
-    self.host = SystemdHost(configuration, runner: runner, logger: logger)
+  public init(runner: any CommandRunner, commandPrefix: [String] = []) {
     self.runner = runner
     self.commandPrefix = commandPrefix
+    self.systemctl = Systemctl(
+      runner: runner, path: Self.path("systemctl", commandPrefix), commandPrefix: commandPrefix)
   }
 
   /// Looks at the host and then at units.
@@ -65,7 +62,12 @@ public struct HostCheck: Sendable {
     SystemdTool(runner: self.runner, name: name, path: self.path(name), commandPrefix: self.commandPrefix)
   }
 
-  private func path(_ name: String) -> String { self.host.isRemote ? name : Executable.find(name) }
+  private func path(_ name: String) -> String { Self.path(name, self.commandPrefix) }
+
+  /// Behind a prefix the other system looks the names up.
+  private static func path(_ name: String, _ commandPrefix: [String]) -> String {
+    commandPrefix.isEmpty ? Executable.find(name) : name
+  }
 
   /// Makes a check of what may fail.
   private func check(_ name: String, _ verdict: Check.Verdict, _ body: () async throws -> Check) async throws
@@ -116,7 +118,7 @@ public struct HostCheck: Sendable {
   ) {
     var properties: [String: String] = [:]
     let check = try await self.check("systemd", .fail) {
-      let state = try await self.host.systemctl.systemState()
+      let state = try await self.systemctl.systemState()
       guard SystemdDriver.usableStates.contains(state) else {
         return Check(
           "systemd", .fail, state,
@@ -326,7 +328,7 @@ public struct HostCheck: Sendable {
   }
 
   private func exec() async throws -> Check {
-    guard !self.host.isRemote else {
+    guard self.commandPrefix.isEmpty else {
       return Check(
         "exec", .warn, "not through a command prefix",
         hint: "`nomad alloc exec` works on the units' own host.")
@@ -371,7 +373,7 @@ public struct HostCheck: Sendable {
         ]
       }
       let triggers = status.triggeredBy.compactMap { try? UnitName($0) }
-      let active = try await self.host.systemctl.listUnits(triggers).filter {
+      let active = try await self.systemctl.listUnits(triggers).filter {
         $0.value.activeState == .active
       }.keys
       return UnitCheck(

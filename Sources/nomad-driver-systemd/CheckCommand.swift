@@ -44,7 +44,7 @@ struct CheckCommand: AsyncParsableCommand {
     var logger = Logger(label: "check") { StreamLogHandler.standardError(label: $0) }
     logger.logLevel = self.verbose ? .debug : .warning
     let checks = try await HostCheck(
-      runner: ProcessCommandRunner(logger: logger), commandPrefix: self.commandPrefix, logger: logger
+      runner: ProcessCommandRunner(logger: logger), commandPrefix: self.commandPrefix
     ).run(self.units, killTimeout: .seconds(self.killTimeout))
     let report = CheckReport(checks)
     print(self.json ? try report.json : report.table)

@@ -1,4 +1,3 @@
-import Logging
 import Systemd
 import Testing
 
@@ -60,8 +59,7 @@ import Testing
   ) async throws -> [Check] {
     let differing = part.map { [(part: $0, answer: answer)] } ?? []
     return try await HostCheck(
-      runner: Answers(answers: differing + Self.wellDone), commandPrefix: prefix,
-      logger: Logger(label: "tests") { _ in SwiftLogNoOpLogHandler() }
+      runner: Answers(answers: differing + Self.wellDone), commandPrefix: prefix
     ).run(units, killTimeout: .seconds(5))
   }
 
@@ -139,8 +137,7 @@ import Testing
     var checks = try await HostCheck(
       runner: Answers(
         answers: [("/var/log/journal", .init(status: 1)), ("/run/log/journal", .init(output: "x\n"))]
-          + Self.wellDone),
-      logger: Logger(label: "tests") { _ in SwiftLogNoOpLogHandler() }
+          + Self.wellDone)
     ).run([], killTimeout: .zero)
     #expect(checks.contains { $0.finding == "volatile, in /run/log/journal" && $0.verdict == .ok })
     // The last assignment counts, an empty one is the default again.
@@ -154,8 +151,7 @@ import Testing
 
   @Test func aMissingProgramIsNamed() async throws {
     let checks = try await HostCheck(
-      runner: Answers(answers: Self.wellDone.filter { !$0.part.contains("setpriv") }),
-      logger: Logger(label: "tests") { _ in SwiftLogNoOpLogHandler() }
+      runner: Answers(answers: Self.wellDone.filter { !$0.part.contains("setpriv") })
     ).run([], killTimeout: .zero)
     let exec = try #require(checks.last)
     #expect(exec.name == "exec" && exec.verdict == .warn)
