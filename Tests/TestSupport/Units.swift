@@ -3,6 +3,14 @@ import Systemd
 
 /// The units that the tests start: templates, so that every test has instances of its own.
 package enum Units {
+  /// The words that reach the systemd of another host; none where it is this host's.
+  package static let commandPrefix = (ProcessInfo.processInfo.environment["INTEGRATION_PREFIX"] ?? "")
+    .split(separator: " ").map(String.init)
+
+  /// Where the files of units go, here or in the root of that host.
+  private static let folder =
+    (ProcessInfo.processInfo.environment["INTEGRATION_ROOT"] ?? "") + "/run/systemd/system"
+
   /// A unit for one test.
   package static func make(_ template: String) async throws -> String {
     try await installed.value
@@ -28,12 +36,12 @@ package enum Units {
   /// Writes the file of a unit; systemd does not know of it yet.
   package static func write(_ lines: [String], to unit: String, name: String = "") throws {
     let text = lines.joined(separator: "\n").replacingOccurrences(of: "NAME", with: name)
-    try Data(text.utf8).write(to: URL(fileURLWithPath: "/run/systemd/system/\(unit)"))
+    try Data(text.utf8).write(to: URL(fileURLWithPath: "\(self.folder)/\(unit)"))
   }
 
   /// Removes the file of a unit; systemd does not know of it yet.
   package static func removeFile(of unit: String) throws {
-    try FileManager.default.removeItem(atPath: "/run/systemd/system/\(unit)")
+    try FileManager.default.removeItem(atPath: "\(self.folder)/\(unit)")
   }
 
   /// A property of a unit.
@@ -43,7 +51,7 @@ package enum Units {
   }
 
   private static let installed = Task {
-    let folder = URL(fileURLWithPath: "/run/systemd/system")
+    let folder = URL(fileURLWithPath: Units.folder)
     for (name, lines) in templates {
       try Data(lines.joined(separator: "\n").utf8).write(
         to: folder.appendingPathComponent("\(name)@.service"))
@@ -98,18 +106,22 @@ package enum Units {
 
   @discardableResult
   package static func systemctl(_ arguments: String...) async throws -> String {
-    try await self.command("systemctl", arguments)
+    try await self.run(["systemctl"] + arguments)
   }
 
-  /// Runs a command. Gives what it printed.
+  /// Runs a command where the units are. Gives what it printed.
   @discardableResult
   package static func command(_ name: String, _ arguments: String...) async throws -> String {
-    try await self.command(name, arguments)
+    try await self.run([name] + arguments)
   }
 
-  private static func command(_ name: String, _ arguments: [String]) async throws -> String {
+  /// Runs a command where the units are. Gives what it printed.
+  @discardableResult
+  package static func run(_ command: [String]) async throws -> String {
+    let words = self.commandPrefix + command
     let output = try await ProcessCommandRunner(logger: quietLogger).run(
-      Command(executable: Executable.find(name), arguments: arguments, timeLimit: .seconds(60)))
+      Command(
+        executable: Executable.find(words[0]), arguments: Array(words.dropFirst()), timeLimit: .seconds(60)))
     return String(decoding: output.standardOutput, as: UTF8.self)
   }
 }
