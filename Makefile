@@ -19,6 +19,10 @@ RUN_PACKAGES := systemd dbus util-linux
 TEST_PACKAGES := $(BUILD_PACKAGES) $(RUN_PACKAGES) openssl \
   golang-go golang-google-grpc-dev golang-github-hashicorp-go-plugin-dev
 
+# Debian's releases with the systemd 247, 252, 254, 257 and the newest.
+MATRIX := bullseye bookworm bookworm-backports trixie sid
+MATRIX_PACKAGES := debootstrap debian-archive-keyring
+
 # Installs those of the packages $(1) that are missing.
 define install
 	@missing=; for package in $(1); do \
@@ -32,7 +36,7 @@ define install
 endef
 
 help: ## Show the targets.
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 deps:
 	$(call install,$(BUILD_PACKAGES))
@@ -114,6 +118,14 @@ test-tsan: interop ## Run the tests that need no systemd under ThreadSanitizer.
 
 test-asan: interop ## Run the tests that need no systemd under AddressSanitizer.
 	$(call sanitize,address)
+
+test-matrix: test-build ## Run the tests against systemd in private hosts of Debian releases (MATRIX="bullseye sid"), as root.
+	$(call install,$(MATRIX_PACKAGES))
+	$(SUDO) testdata/test-matrix $(MATRIX)
+
+record: test-build ## Record anew what passes between the driver and systemd: testdata/transcripts.
+	$(call install,$(MATRIX_PACKAGES))
+	$(SUDO) testdata/test-matrix --record $(MATRIX)
 
 lint: ## Check the formatting.
 	swift format lint --strict --parallel --recursive Package.swift Sources Tests

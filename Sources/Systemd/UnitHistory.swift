@@ -47,8 +47,10 @@ public struct UnitHistory: Sendable, Hashable {
           End(
             invocationID: run, result: result, mainProcessExit: mainProcessExits[run], time: entry.realtime))
       }
-      guard entry.jobType == "start", entry.jobResult == "done" else { continue }
-      // A start that is passed over is a job well done.
+      // A start that is passed over is a job well done; to version 250 or so, "skipped" for an ExecCondition=.
+      guard entry.jobType == "start", entry.jobResult == "done" || entry.jobResult == "skipped" else {
+        continue
+      }
       let message = String(decoding: entry.message, as: UTF8.self)
       self.skippedStart = Self.skips.contains { message.contains($0) } ? message : nil
     }

@@ -76,6 +76,17 @@ import Testing
     #expect(UnitHistory([skipped, try Self.started("a")]).skippedStart == nil)
   }
 
+  @Test func aStartThatAnExecConditionSkipped() throws {
+    // systemd 247
+    let skipped = try Self.entry(
+      """
+      "INVOCATION_ID":"b","JOB_TYPE":"start","JOB_RESULT":"skipped",\
+      "MESSAGE":"Condition check resulted in x.service being skipped.",\
+      "MESSAGE_ID":"39f53479d3a045ac8e11786248231fbf"
+      """)
+    #expect(UnitHistory([try Self.started("a"), skipped]).skippedStart != nil)
+  }
+
   @Test func onlyTheManagerIsBelieved() throws {
     var claim = try Self.failed("a", "exit-code")
     claim.processID = 77
