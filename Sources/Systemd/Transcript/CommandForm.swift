@@ -83,8 +83,9 @@ struct CommandForm: Hashable {
   ]
 
   private static func position(_ word: String) -> JournalPosition? {
-    if word.hasPrefix("--after-cursor=") {
-      return JournalCursor(String(word.dropFirst("--after-cursor=".count))).map { .after($0) }
+    // The entry of the cursor itself is passed over by whoever reads.
+    for option in ["--cursor=", "--after-cursor="] where word.hasPrefix(option) {
+      return JournalCursor(String(word.dropFirst(option.count))).map { .after($0) }
     }
     guard word.hasPrefix("--since=@") else { return nil }
     let parts = word.dropFirst("--since=@".count).split(separator: ".", omittingEmptySubsequences: false)

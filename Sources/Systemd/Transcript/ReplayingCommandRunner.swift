@@ -4,7 +4,7 @@ import Synchronization
 /// Answers commands from a transcript, in place of running them.
 ///
 /// A command is answered by a recorded one with the same words; where to begin in the journal (`--since=@…`,
-/// `--after-cursor=…`) and the way to the host (`command_prefix`, the programs' folders) may differ. A command that is
+/// `--cursor=…`) and the way to the host (`command_prefix`, the programs' folders) may differ. A command that is
 /// not recorded is an error (``CommandError/notRecorded(_:reason:)``). What it gets depends on what the command does:
 ///
 /// - A command that changes something (`systemctl start`) is answered once for each time it was recorded.

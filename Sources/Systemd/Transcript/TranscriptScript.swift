@@ -35,7 +35,7 @@ package struct TranscriptScript: Sendable {
     "--no-pager", "--no-ask-password", "--timestamp=", "--property=", "--all", "--plain", "--no-legend",
     "--full",
     "--output=", "--output-fields=", "--version", "--follow", "--no-tail", "--unit=", "--since=",
-    "--after-cursor=",
+    "--cursor=", "--after-cursor=",
     "--boot", "--quiet", "--lines=", "--sync",
   ]
 
