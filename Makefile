@@ -1,7 +1,7 @@
 # Everything that a person or CI does. The first two are `make run` and `make test`.
 
-.PHONY: help run test test-tsan test-asan build release man lint format bench proto clean deps deps-test interop test-build
-.PHONY: help run test test-matrix record test-tsan test-asan build release lint format bench proto clean deps deps-test interop test-build
+.PHONY: help run test test-matrix test-tsan test-asan record build release man lint format bench proto clean deps deps-test \
+  interop test-build
 .DEFAULT_GOAL := help
 
 # Warnings are errors in this package's own targets (see Package.swift).

@@ -57,7 +57,10 @@ import Testing
       guard case .object(let taskOptions) = try await nomad.calls.taskConfigurationSchema() else {
         return #expect(Bool(false), "the schema is an object")
       }
-      #expect(Set(taskOptions.keys) == ["unit", "on_active", "on_stop", "logs", "disable_log_collection", "signal_to"])
+      #expect(
+        Set(taskOptions.keys) == [
+          "unit", "on_active", "on_stop", "logs", "disable_log_collection", "signal_to",
+        ])
       guard case .object(let options) = try await nomad.calls.configurationSchema() else {
         return #expect(Bool(false), "the schema is an object")
       }
