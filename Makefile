@@ -1,6 +1,6 @@
 # Everything that a person or CI does. The first two are `make run` and `make test`.
 
-.PHONY: help run test test-matrix test-tsan test-asan record build release man lint format bench proto clean deps deps-test \
+.PHONY: help run test test-matrix record build release man lint format bench proto clean deps deps-test \
   interop test-build
 .DEFAULT_GOAL := help
 
@@ -104,21 +104,6 @@ test: test-build ## Run every test; those against systemd in a private host, as 
 	  echo "Skipping the tests against systemd: they need root to start a private host (sudo make test)."; \
 	  $(RUN_TESTS); \
 	fi
-
-# The modules whose tests need no systemd, in a build of its own.
-UNIT_MODULES := $(filter-out IntegrationTests JournalTests,$(TEST_MODULES))
-define sanitize
-	swift build --build-tests --sanitize=$(1) --scratch-path .build-$(1)
-	@for module in $(UNIT_MODULES); do \
-	  swift test --skip-build --sanitize=$(1) --scratch-path .build-$(1) --filter "^$$module\." || exit 1; \
-	done
-endef
-
-test-tsan: interop ## Run the tests that need no systemd under ThreadSanitizer.
-	$(call sanitize,thread)
-
-test-asan: interop ## Run the tests that need no systemd under AddressSanitizer.
-	$(call sanitize,address)
 
 test-matrix: test-build ## Run the tests against systemd in private hosts of Debian releases (MATRIX="bullseye sid"), as root.
 	$(call install,$(MATRIX_PACKAGES))

@@ -41,6 +41,7 @@ public struct HostCheck: Sendable {
       checks += try await [self.rights(), self.show()]
     }
     checks += try await [self.journal(), self.journalSync(), self.journalStorage(), self.journalLimits()]
+    checks += self.followers()
     checks += try await [self.controlGroups(), self.exec()]
     for unit in units {
       guard systemd.verdict != .fail else {
@@ -291,7 +292,9 @@ public struct HostCheck: Sendable {
       guard let number = Int(burst), number < 1000 else {
         return Check(
           "journal limits", .ok, finding,
-          hint: "journald drops what is more; LogRateLimitIntervalSec=0 in a unit switches that off.")
+          hint:
+            "journald drops what is more; LogRateLimitBurst= in a unit raises that (0 does not switch it off)."
+        )
       }
       return Check(
         "journal limits", .warn, finding,
@@ -327,25 +330,25 @@ public struct HostCheck: Sendable {
     }
   }
 
-  private func exec() async throws -> Check {
-    guard self.commandPrefix.isEmpty else {
-      return Check(
-        "exec", .warn, "not through a command prefix",
-        hint: "`nomad alloc exec` works on the units' own host.")
+  private func exec() -> Check {
+    var configuration = DriverConfiguration()
+    configuration.commandPrefix = self.commandPrefix
+    guard let problem = UnitExec.problem(with: configuration) else {
+      return Check("exec", .ok, "commands can be run in tasks")
     }
-    var versions: [String] = []
-    for name in ["nsenter", "setpriv", "setsid"] {
-      do {
-        let output = try await self.run(name, "--version")
-        guard output.result.termination.isSuccess else {
-          return Check("exec", .warn, "\(name): \(self.said(output))")
-        }
-        versions.append(DisplayText(output.standardOutput).text)
-      } catch let error as SystemdError {
-        return Check("exec", .warn, error.problem, hint: "`nomad alloc exec` needs it: install util-linux.")
-      }
-    }
-    return Check("exec", .ok, versions.joined(separator: ", "))
+    return Check(
+      "exec", .warn, problem,
+      hint: "`nomad alloc exec` works on the units' own host, by a plugin that runs as root.")
+  }
+
+  /// What is known of this host alone.
+  private func followers() -> [Check] {
+    guard self.commandPrefix.isEmpty else { return [] }
+    return [
+      Check(
+        "journal follow", .ok, "\(FollowerLimit.ofThisHost) units at once",
+        hint: "The logs of further tasks come late; sysctl fs.inotify.max_user_instances allows more.")
+    ]
   }
 
   // MARK: Units
