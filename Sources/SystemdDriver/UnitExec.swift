@@ -28,6 +28,7 @@ struct UnitExec: Sendable {
     if configuration?.commandPrefix.isEmpty == false {
       return "the processes of units behind a command_prefix cannot be reached"
     }
+    if case .replay? = configuration?.transcript { return "a replay has no processes of units" }
     return geteuid() == 0 ? nil : "the plugin does not run as root"
   }
 
@@ -276,7 +277,7 @@ struct UnitExec: Sendable {
     switch error {
     case .notExecutable(_, let reason), .spawnFailed(_, let reason):
       .recoverable("Cannot start '\(words[0])': \(reason).")
-    case .timedOut, .tooMuchOutput:
+    case .timedOut, .tooMuchOutput, .notRecorded:
       .unrecoverable("\(error)")
     }
   }

@@ -246,7 +246,7 @@ import Testing
       [(40_000, entry(1)), (50_000, String(entry(2).prefix(9))), (60_000, entry(2).dropFirst(9) + entry(3))],
       from: 30_000, to: 90_000, .cancelled)
     recording.now = 100_000
-    recording.add("\(read) --after-cursor=s=a;i=3", entry(4))
+    recording.add("\(read) --cursor=s=a;i=3", entry(4))
     return recording
   }()
 
@@ -266,7 +266,7 @@ import Testing
     _ = try await self.ask(runner, "systemctl start -- a.service")
     let followed = await self.follow(runner, "\(Self.follow) --since=@99.000000", until: Self.entry(3))
     #expect(followed == (1...3).map(Self.entry).joined())
-    #expect(try await self.ask(runner, "\(Self.read) --after-cursor=s=a;i=3") == Self.entry(4))
+    #expect(try await self.ask(runner, "\(Self.read) --cursor=s=a;i=3") == Self.entry(4))
   }
 
   @Test func whatNobodyFollowedThisTimeIsRead() async throws {
@@ -279,9 +279,9 @@ import Testing
     _ = try await self.ask(runner, "systemctl start -- a.service")
     _ = await self.follow(runner, "\(Self.follow) --since=@99.000000", until: Self.entry(3))
     #expect(
-      try await self.ask(runner, "\(Self.read) --after-cursor=s=a;i=1") == (2...4).map(Self.entry).joined())
+      try await self.ask(runner, "\(Self.read) --cursor=s=a;i=1") == (2...4).map(Self.entry).joined())
     // It is started again and has nothing new to say.
-    let again = Task { try await runner.run(Self.command("\(Self.follow) --after-cursor=s=a;i=4")) }
+    let again = Task { try await runner.run(Self.command("\(Self.follow) --cursor=s=a;i=4")) }
     again.cancel()
     await #expect(throws: CancellationError.self) { try await again.value }
     #expect(await self.missing(runner, "journalctl --follow --unit=b.service").contains("nearest"))

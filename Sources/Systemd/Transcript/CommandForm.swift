@@ -6,7 +6,7 @@ struct CommandForm: Hashable {
     case change
     /// It asks for the state of units; answers about several units can be taken apart.
     case state
-    /// It reads entries of one unit from the journal, from a position on.
+    /// It reads entries of a unit from the journal, from a position on.
     case journal
     /// It asks for something else.
     case other
@@ -50,10 +50,12 @@ struct CommandForm: Hashable {
         return
       }
       // What the last lines are depends on the time, as a state does.
-      let isState = words.contains { $0.hasPrefix("--lines=") } || units.count > 1
+      let isState = words.contains { $0.hasPrefix("--lines=") }
+      // Of several units the first is the one that the others are read for.
       self.init(
         units.isEmpty ? .other : isState ? .state : .journal,
-        words.filter { !$0.hasPrefix("--unit=") && Self.position($0) == nil }, units,
+        words.filter { $0 != "--unit=\(units.first ?? "")" && Self.position($0) == nil },
+        Array(units.prefix(1)),
         words.lazy.compactMap { Self.position($0) }.first)
     case "grep", "tail":
       self.init(.other, words)
@@ -83,9 +85,8 @@ struct CommandForm: Hashable {
   ]
 
   private static func position(_ word: String) -> JournalPosition? {
-    // The entry of the cursor itself is passed over by whoever reads.
-    for option in ["--cursor=", "--after-cursor="] where word.hasPrefix(option) {
-      return JournalCursor(String(word.dropFirst(option.count))).map { .after($0) }
+    if word.hasPrefix("--cursor=") {
+      return JournalCursor(String(word.dropFirst("--cursor=".count))).map { .after($0) }
     }
     guard word.hasPrefix("--since=@") else { return nil }
     let parts = word.dropFirst("--since=@".count).split(separator: ".", omittingEmptySubsequences: false)

@@ -34,8 +34,7 @@ package struct TranscriptScript: Sendable {
   private static let options = [
     "--no-pager", "--no-ask-password", "--timestamp=", "--property=", "--all", "--plain", "--no-legend",
     "--full",
-    "--output=", "--output-fields=", "--version", "--follow", "--no-tail", "--unit=", "--since=",
-    "--cursor=", "--after-cursor=",
+    "--output=", "--output-fields=", "--version", "--follow", "--no-tail", "--unit=", "--since=", "--cursor=",
     "--boot", "--quiet", "--lines=", "--sync",
   ]
 
