@@ -27,7 +27,7 @@ import Testing
     let text = String(decoding: output.standardOutput, as: UTF8.self)
     #expect(text.contains("  ok    rights "), "\(text)")
     #expect(text.contains("  ok    journal  "), "\(text)")
-    #expect(text.contains("  warn  exec             not through a command prefix"), "\(text)")
+    #expect(text.contains("  warn  exec             the processes of units behind a command_prefix cannot be reached"), "\(text)")
     #expect(text.contains("\ndbus.service\n  ok    load state "), "\(text)")
     #expect(text.contains(" 0 fail"), "\(text)")
   }
@@ -48,7 +48,7 @@ import Testing
     }
     let commands = try String(contentsOfFile: log, encoding: .utf8)
     for words in [
-      "systemctl .* show ", "systemctl .* start ", "systemctl .* kill --signal=SIGUSR2 ",
+      "systemctl .* show ", "systemctl .* start ", "systemctl .* kill --fail --signal=SIGUSR2 ",
       "systemctl .* stop ",
       "systemctl .* reset-failed ", "journalctl .* --follow ", "journalctl --sync",
     ] {

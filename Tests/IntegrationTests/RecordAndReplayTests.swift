@@ -8,10 +8,13 @@ import Testing
 /// What the real program records of a real systemd, and that it does the same again without one.
 @Suite struct RecordAndReplayTests {
   /// What a run of the program showed.
-  private struct Run: Equatable {
+  private struct Run {
     let status: Termination
     let output: String
     let error: String
+
+    /// The lines of what came on standard error, where the unit's come beside the program's.
+    var errorLines: [Substring] { self.error.split(separator: "\n").sorted() }
   }
 
   private func bash(_ script: String, _ arguments: String...) async throws -> Run {
@@ -62,7 +65,8 @@ import Testing
       for speed in ["0", "1", "20"] {
         let replayed = try await self.withoutSystemd(
           Self.plain, "run", "--replay", file, "--replay-speed", speed, unit)
-        #expect(replayed == recorded, "speed \(speed)")
+        #expect(replayed.status == recorded.status && replayed.output == recorded.output, "speed \(speed)")
+        #expect(replayed.errorLines == recorded.errorLines, "speed \(speed)")
       }
       let transcript = try Transcript(contentsOf: file)
       #expect(transcript.exchanges.contains { $0.command.arguments == ["--version"] })
@@ -73,6 +77,7 @@ import Testing
   /// Ctrl-C when the unit says that it is ready, and again when the first one shows its effect.
   private static let interrupting = """
     set -m; program=$1; interrupts=$2; folder=$3; shift 3
+    rm -f $folder/out $folder/err
     "$program" "$@" > $folder/out 2> $folder/err & pid=$!
     until grep -qs ready $folder/out; do sleep 0.02; done
     kill -INT $pid
@@ -99,8 +104,7 @@ import Testing
           "--replay-speed", speed, unit)
         #expect(replayed.status == recorded.status && replayed.output == recorded.output)
         #expect(
-          replayed.error.split(separator: "\n").filter { !$0.contains("The recording goes on") }
-            == recorded.error.split(separator: "\n"))
+          replayed.errorLines.filter { !$0.contains("The recording goes on") } == recorded.errorLines)
       }
     }
   }
@@ -240,7 +244,7 @@ import Testing
       for expected in [
         "env systemctl --version", "env systemctl is-system-running", "env systemctl start",
         "env systemctl stop",
-        "env systemctl kill --signal=SIGUSR2", "env systemctl reset-failed", "env systemctl list-units --all",
+        "env systemctl kill --fail", "env systemctl reset-failed", "env systemctl list-units --all",
         "env systemctl show --timestamp=us+utc", "env journalctl --follow --no-tail", "env journalctl --sync",
         "env journalctl --boot --quiet", "env journalctl --quiet --lines=1",
       ] {

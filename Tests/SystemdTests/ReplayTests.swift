@@ -235,7 +235,7 @@ import Testing
   }
 
   private static let follow = "journalctl --follow --unit=a.service"
-  private static let read = "journalctl --boot --unit=a.service"
+  private static let read = "journalctl --boot --quiet --unit=a.service"
 
   /// A start, a follower that gets three lines and is ended, and a reader that gets the rest.
   private static let logs: Recording = {
@@ -243,7 +243,10 @@ import Testing
     recording.add("systemctl start -- a.service")
     recording.add(
       "\(follow) --since=@1.000000",
-      [(40_000, entry(1)), (50_000, String(entry(2).prefix(9))), (60_000, entry(2).dropFirst(9) + entry(3))],
+      [
+        (40_000, entry(1)), (50_000, String(entry(2).prefix(9))),
+        (60_000, entry(2).dropFirst(9) + entry(3) + entry(4).prefix(5)),
+      ],
       from: 30_000, to: 90_000, .cancelled)
     recording.now = 100_000
     recording.add("\(read) --cursor=s=a;i=3", entry(4))
@@ -274,6 +277,15 @@ import Testing
     var runner = Self.logs.replay()
     _ = try await self.ask(runner, "systemctl start -- a.service")
     #expect(try await self.ask(runner, "\(Self.read) --since=@99.000000") == (1...4).map(Self.entry).joined())
+    // It was started, and ended before it got anything.
+    runner = Self.logs.replay()
+    _ = try await self.ask(runner, "systemctl start -- a.service")
+    let refused = try? await runner.run(Self.command("\(Self.follow) --since=@99.000000")) { _ in
+      throw CancellationError()
+    }
+    #expect(refused == nil)
+    #expect(
+      try await self.ask(runner, "\(Self.read) --since=@99.000000") == (1...4).map(Self.entry).joined())
     // It was ended earlier.
     runner = Self.logs.replay()
     _ = try await self.ask(runner, "systemctl start -- a.service")
@@ -285,6 +297,19 @@ import Testing
     again.cancel()
     await #expect(throws: CancellationError.self) { try await again.value }
     #expect(await self.missing(runner, "journalctl --follow --unit=b.service").contains("nearest"))
+    #expect(await self.missing(runner, "journalctl --follow --all --unit=a.service").contains("nearest"))
+  }
+
+  /// Whether a unit's end comes before its journal is followed depends on the time.
+  @Test func aFollowerThatWasNotRecorded() async throws {
+    var recording = Recording()
+    recording.add("systemctl start -- a.service")
+    recording.add("\(Self.read) --since=@1.000000", Self.entry(1))
+    let runner = recording.replay()
+    _ = try await self.ask(runner, "systemctl start -- a.service")
+    let followed = await self.follow(runner, "\(Self.follow) --since=@9.000000", until: Self.entry(1))
+    #expect(followed == Self.entry(1))
+    #expect(try await self.ask(runner, "\(Self.read) --cursor=s=a;i=1") == "")
   }
 
   @Test func aSecondRunHasLogsOfItsOwn() async throws {
@@ -367,6 +392,24 @@ import Testing
     let runner = recording.replay()
     _ = try await self.ask(runner, "systemctl start -- a.service")
     #expect(try await self.ask(runner, "systemctl show -- a.service") == "failed")
+  }
+
+  /// Rather than that a unit has not been started, which it has, nothing is told until there is something to tell.
+  @Test func noAnswerFromBeforeAChangeThatWasMade() async throws {
+    var recording = Recording()
+    recording.add("systemctl show -- a.service", "before")
+    recording.add("systemctl start -- a.service")
+    recording.add("systemctl stop -- a.service")
+    recording.add("systemctl show -- a.service", "after")
+    let runner = recording.replay()
+    #expect(try await self.ask(runner, "systemctl show -- a.service") == "before")
+    _ = try await self.ask(runner, "systemctl start -- a.service")
+    await #expect(throws: CommandError.self) {
+      try await runner.run(Self.command("systemctl show -- a.service", timeLimit: .milliseconds(50)))
+    }
+    async let answer = self.ask(runner, "systemctl show -- a.service")
+    _ = try await self.ask(runner, "systemctl stop -- a.service")
+    #expect(try await answer == "after")
   }
 
   @Test func waitingForTheNextChange() async throws {

@@ -129,9 +129,14 @@ public final class ReplayingCommandRunner: CommandRunner {
   ) async throws -> CommandResult {
     var output: [UInt8] = []
     for name in form.units {
-      guard let unit = units[name], unit.knows(form.about(name)),
-        let answer = try await unit.answer(form.about(name), onHold: { tellHold($0, name) })
-      else { throw notRecorded(command, form, about: name) }
+      let question = form.about(name)
+      guard let unit = units[name], unit.knows(question) else {
+        throw notRecorded(command, form, about: name)
+      }
+      let answer = try await withTimeLimit(of: command) {
+        try await unit.answer(question) { self.tellHold($0, name) }
+      }
+      guard let answer else { throw notRecorded(command, form, about: name) }
       if form.words.contains("show"), !output.isEmpty, !answer.output.isEmpty {
         output.append(UInt8(ascii: "\n"))
       }
@@ -170,18 +175,19 @@ public final class ReplayingCommandRunner: CommandRunner {
     }
   }
 
-  private func withTimeLimit(of command: Command, _ body: @escaping @Sendable () async throws -> Void)
-    async throws
-  {
+  private func withTimeLimit<Result: Sendable>(
+    of command: Command, _ body: @escaping @Sendable () async throws -> Result
+  ) async throws -> Result {
     guard let limit = command.timeLimit else { return try await body() }
-    try await withThrowingTaskGroup(of: Void.self) { group in
+    return try await withThrowingTaskGroup(of: Result.self) { group in
       group.addTask(operation: body)
       group.addTask {
         try await Task.sleep(for: limit)
         throw CommandError.timedOut(command, standardError: "")
       }
       defer { group.cancelAll() }
-      try await group.next()
+      guard let result = try await group.next() else { throw CancellationError() }
+      return result
     }
   }
 

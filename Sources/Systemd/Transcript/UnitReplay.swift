@@ -144,37 +144,45 @@ final class UnitReplay: Sendable {
   func knows(_ question: CommandForm.Question) -> Bool { state.withLock { $0.questions[question] != nil } }
 
   /// The next recorded answer to a question that has not to do with a change that was not made yet; the last one again
-  /// where there is none.
+  /// where there is none. If that is from before a change that has been made, the next one is waited for.
   ///
   /// - Parameter onHold: is called with the command that has to be issued before there is a further answer.
+  /// - Returns: nil if the question is not recorded.
+  /// - Throws: `CancellationError`.
   func answer(_ question: CommandForm.Question, onHold: (Command) -> Void) async throws -> Answer? {
     let present = speed.factor == nil ? 0 : timeline.present
     let (answer, change) = state.withLock { state -> (Answer?, Command?) in
       guard let answers = state.questions[question] else { return (nil, nil) }
       let limit = state.limit
-      let eligible = answers.all.prefix { $0.end <= limit }
-      let first = answers.given.map { $0 + 1 } ?? 0
-      let earliest = max(state.seen, present)
-      var index = eligible.indices.dropFirst(first).first {
-        eligible[$0].end >= earliest && eligible[$0].start >= state.answeredChange
-      }
-      if let next = index, speed.factor != nil, eligible[next].end > present &+ Self.horizon {
-        index = eligible.lastIndex { $0.end <= present } ?? next
-      }
-      index = index ?? eligible.indices.last
-      // What was asked for the first time after a change is asked before it now.
-      guard let index else { return (nil, state.changes.first(where: \.isAhead)?.exchange.command) }
-      let isExhausted = index == answers.given && eligible.count < answers.all.count
+      let index = Self.next(of: answers, after: state, present: present, isTimed: speed.factor != nil)
+      let isOnHold = answers.all[index].end > limit || index == answers.given && index + 1 < answers.all.count
       state.questions[question]?.given = index
-      state.seen = max(state.seen, answers.all[index].end)
-      return (
-        answers.all[index], isExhausted ? state.changes.first(where: \.isAhead)?.exchange.command : nil
-      )
+      state.seen = max(state.seen, min(answers.all[index].end, limit))
+      return (answers.all[index], isOnHold ? state.changes.first(where: \.isAhead)?.exchange.command : nil)
     }
     if let change { onHold(change) }
     guard let answer else { return nil }
-    try await timeline.reach(min(answer.end, state.withLock(\.limit)))
+    try await timeline.reach(answer.end)
     return answer
+  }
+
+  private static func next(of answers: Answers, after state: State, present: UInt64, isTimed: Bool) -> Int {
+    let all = answers.all
+    let limit = state.limit
+    let isEligible = { (index: Int) in all[index].end <= limit }
+    let earliest = max(state.seen, present)
+    let next = all.indices.dropFirst(answers.given.map { $0 + 1 } ?? 0).first {
+      all[$0].end >= earliest && all[$0].start >= state.answeredChange
+    }
+    let last = all.indices.last { isEligible($0) && all[$0].end >= state.answeredChange }
+    if let next, isEligible(next) {
+      // By the clock, the one before is still true.
+      let isFar = isTimed && all[next].end > present &+ Self.horizon
+      return
+        (isFar ? all.indices.last { all[$0].end <= present && all[$0].end >= state.answeredChange } : nil)
+        ?? next
+    }
+    return last ?? next ?? all.indices.last(where: isEligible) ?? all.startIndex
   }
 
   // MARK: Changes
@@ -246,7 +254,7 @@ final class UnitReplay: Sendable {
       }
       partial += rest
     }
-    if !partial.isEmpty, let last = exchange.output.last { append(partial, at: last.at) }
+    // The rest of a line that was cut off came again when it was read again.
     state.readings.append(
       Reading(form: form, exchange: exchange, lines: begin..<state.journal.count))
   }
@@ -258,7 +266,8 @@ final class UnitReplay: Sendable {
   func read(_ form: CommandForm, _ onOutput: ([UInt8]) async throws -> Void) async throws
     -> TranscriptOutcome??
   {
-    let reading = state.withLock { Self.reading(form, &$0) }
+    let present = timeline.present
+    let reading = state.withLock { Self.reading(form, at: present, &$0) }
     guard let (lines, exchange) = reading else { return nil }
     let follows = form.words.contains("--follow")
     if follows {
@@ -295,29 +304,36 @@ final class UnitReplay: Sendable {
     }
   }
 
+  /// Whether two commands read the same, one now and the other then as well: which of them is run depends on how long
+  /// the unit's life is to the driver.
+  private static func isSame(_ first: CommandForm, _ second: CommandForm) -> Bool {
+    let manners: Set = ["--follow", "--no-tail", "--boot", "--quiet"]
+    return first.words.filter { !manners.contains($0) } == second.words.filter { !manners.contains($0) }
+  }
+
   private static func reading(
-    _ form: CommandForm, _ state: inout State
+    _ form: CommandForm, at present: UInt64, _ state: inout State
   ) -> (lines: [JournalLine], exchange: Transcript.Exchange?)? {
-    guard state.readings.contains(where: { $0.form == form }) else { return nil }
+    guard state.readings.contains(where: { Self.isSame($0.form, form) }) else { return nil }
     let limit = state.limit
     let index = state.readings.firstIndex {
-      !$0.isTaken && $0.form == form && (state.runStart...).contains($0.exchange.start)
-        && $0.exchange.start <= limit
+      !$0.isTaken && $0.form == form
+        && (state.runStart...max(state.runStart, limit)).contains($0.exchange.start)
     }
-    let open = state.readings.indices.filter {
-      !state.readings[$0].isTaken && (state.runStart...).contains(state.readings[$0].exchange.start)
-    }
+    let ofRun = state.readings.indices.filter { state.readings[$0].exchange.start >= state.runStart }
     let begin: Int
     if case .after(let cursor)? = form.position, let known = state.indexOfCursor[cursor.text] {
       begin = known + 1
     } else {
-      begin = open.first.map { state.readings[$0].lines.lowerBound } ?? state.journal.count
+      // The caller has had nothing yet, even if it has begun to read: it would say so.
+      begin = ofRun.first.map { state.readings[$0].lines.lowerBound } ?? state.journal.count
     }
     guard let index else {
-      let end = state.journal.firstIndex { $0.at > limit } ?? state.journal.count
+      let latest = form.words.contains("--follow") ? limit : min(limit, present)
+      let end = state.journal.firstIndex { $0.at > latest } ?? state.journal.count
       return (Array(state.journal[min(begin, end)..<end]), nil)
     }
-    for passed in open where passed <= index { state.readings[passed].isTaken = true }
+    for passed in ofRun where passed <= index { state.readings[passed].isTaken = true }
     let end = state.readings[index].lines.upperBound
     return (Array(state.journal[min(begin, end)..<end]), state.readings[index].exchange)
   }
