@@ -182,10 +182,8 @@ public final class SystemdDriver: TaskDriver {
     let restarts = wasActive && configuration.onActive == .restart
     let mayBeSkipped = wasActive ? false : await engine.host.mayHaveConditions(status)
     var position = await beginning
-    if wasActive, !restarts, configuration.logs.includeAdopted,
-      let beginningOfRun = status.inactiveExit ?? status.activeEnter
-    {
-      position = .since(beginningOfRun)
+    if wasActive, !restarts, configuration.logs.includeAdopted, let beginning = status.beginningOfRun {
+      position = .since(beginning)
     }
     let task = try UnitTask(
       config, unit: unit, triggered: status.triggeredUnits,

@@ -27,7 +27,10 @@ import Testing
     let text = String(decoding: output.standardOutput, as: UTF8.self)
     #expect(text.contains("  ok    rights "), "\(text)")
     #expect(text.contains("  ok    journal  "), "\(text)")
-    #expect(text.contains("  warn  exec             the processes of units behind a command_prefix cannot be reached"), "\(text)")
+    #expect(
+      text.contains(
+        "  warn  exec             the processes of units behind a command_prefix cannot be reached"),
+      "\(text)")
     #expect(text.contains("\ndbus.service\n  ok    load state "), "\(text)")
     #expect(text.contains(" 0 fail"), "\(text)")
   }
