@@ -412,6 +412,24 @@ import Testing
     #expect(try await answer == "after")
   }
 
+  /// A unit was seen to have stopped before the command that stopped it ended, and what followed needs that to be seen.
+  @Test func theEffectOfAStopIsSeenBeforeItsEnd() async throws {
+    var recording = Recording()
+    recording.add("systemctl start -- a.service")
+    recording.add(
+      "systemctl stop -- a.service", [], from: 30_000, to: 60_000,
+      .ended(CommandResult(termination: .exited(0), standardError: [], duration: .zero)))
+    recording.now = 30_000
+    recording.add("systemctl show -- a.service", "failed")
+    recording.now = 70_000
+    recording.add("systemctl reset-failed -- a.service")
+    recording.add("systemctl show -- a.service", "inactive")
+    let runner = recording.replay()
+    _ = try await self.ask(runner, "systemctl start -- a.service")
+    _ = try await self.ask(runner, "systemctl stop -- a.service")
+    #expect(try await self.ask(runner, "systemctl show -- a.service") == "failed")
+  }
+
   @Test func waitingForTheNextChange() async throws {
     let runner = Self.life.replay()
     try await runner.waitForNextChange(of: UnitName("a"))

@@ -51,7 +51,7 @@ final class UnitReplay: Sendable {
     var readings: [Reading] = []
     /// The recorded time of the latest answer that was given or command that was issued.
     var seen: UInt64 = 0
-    /// When the last change that has been answered was, in recorded time.
+    /// From when on answers can tell of the last change that has been answered, in recorded time.
     var answeredChange: UInt64 = 0
     /// When the unit's last start was issued, in recorded time.
     var runStart: UInt64 = 0
@@ -228,7 +228,9 @@ final class UnitReplay: Sendable {
   func answer(_ change: Transcript.Exchange) async throws {
     guard let end = change.end else { return }
     try await timeline.reach(end)
-    state.withLock { $0.answeredChange = max($0.answeredChange, end) }
+    // A unit can be seen to have stopped a moment before the command that stops it ends; the driver looks after a start.
+    let isStart = change.command.arguments.contains { $0 == "start" || $0 == "restart" }
+    state.withLock { $0.answeredChange = max($0.answeredChange, isStart ? end : change.start) }
   }
 
   // MARK: Journal
