@@ -18,7 +18,7 @@ struct CheckCommand: AsyncParsableCommand {
   var units: [String] = []
 
   @Option(
-    name: .customLong("command-prefix"), parsing: .singleValue,
+    name: .customLong("command-prefix"), parsing: .unconditionalSingleValue,
     help: "A word to put before every command; repeat it for several.")
   var commandPrefix: [String] = []
 

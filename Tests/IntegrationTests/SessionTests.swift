@@ -48,7 +48,7 @@ import Testing
   /// The plugin sees the same, and decides the same, on every version.
   @Test(arguments: SessionTests.recordings) func replay(recording: Recording) async throws {
     try await recording.session.run(
-      ["replay": .string(recording.path), "replay_speed": 5, "poll_interval": "200ms"], runsAside: false)
+      ["replay": .string(recording.path), "replay_speed": 2, "poll_interval": "500ms"], runsAside: false)
   }
 
   /// On the systemd that is here, or behind the prefix.

@@ -155,6 +155,9 @@ extension Session {
 
   // MARK: What others do with a unit
 
+  /// Gives a replay on a busy machine time to look at the unit before something happens to it.
+  private static let pause = Step.aside(["sleep", "1"])
+
   private static let meddling = [
     Session(
       "adopted", ["ExecStart=/bin/sleep infinity"], before: [["systemctl", "start", "s-adopted.service"]],
@@ -162,12 +165,12 @@ extension Session {
     Session(
       "replaced", ["ExecStart=/bin/sh -c 'echo here; exec sleep infinity'"],
       steps: [
-        .line("here"), .aside(["systemctl", "restart", "s-replaced.service"]), .event("somebody else"),
+        .line("here"), pause, .aside(["systemctl", "restart", "s-replaced.service"]), .event("somebody else"),
         .stop(),
       ], .ends(0, output: "here\nhere\n", events: ["Started", "somebody else", "Stopping"])),
     Session(
       "stopped-by-others", ["ExecStart=/bin/sh -c 'echo here; exec sleep infinity'"],
-      steps: [.line("here"), .aside(["systemctl", "stop", "s-stopped-by-others.service"])],
+      steps: [.line("here"), pause, .aside(["systemctl", "stop", "s-stopped-by-others.service"])],
       .ends(0, output: "here\n")),
   ]
 }
