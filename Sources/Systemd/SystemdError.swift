@@ -78,14 +78,17 @@ public struct SystemdError: Error, Sendable, Hashable {
       message: message)
   }
 
-  /// The texts are those of systemd's `src/systemctl`, `src/core` and `src/shared/bus-*`, versions 247 to 257.
+  /// The texts are those of systemd's `src/systemctl`, `src/core` and `src/shared/bus-*`, versions 247 to 262.
   private static func classify(_ message: String, _ termination: Termination) -> Reason {
     func says(_ parts: String...) -> Bool { parts.contains { message.contains($0) } }
     if says("bad unit file setting", "failed to load properly", "not loaded properly") { return .badUnitFile }
     if says(" is masked") { return .unitMasked }
     if says(" not found.", " not loaded.") || termination == .exited(5) { return .unitNotFound }
     if says("Operation refused") { return .refused }
-    if says("process to kill", "processes to kill", "units have no main", "units have no control") {
+    if says(
+      "process to kill", "processes to kill", "units have no main", "units have no control",
+      "does not support process killing")
+    {
       return .noProcess
     }
     // A target, timer or path, which never has any.

@@ -57,9 +57,12 @@ import Testing
             async let end = try? nomad.calls.waitTask(id)
             async let destroy: Void? = try? nomad.calls.destroyTask(id, force: true)
             _ = await (start, stop, destroy)
-            try? await nomad.calls.destroyTask(id, force: true)
+            var failure: (any Error)?
+            do { try await nomad.calls.destroyTask(id, force: true) } catch { failure = error }
             _ = await end
-            await #expect(throws: DriverError.taskNotFound) { try await nomad.calls.inspectTask(id) }
+            await #expect(throws: DriverError.taskNotFound, "\(String(describing: failure))") {
+              try await nomad.calls.inspectTask(id)
+            }
             try await eventually("the end of the unit") {
               let state = try await Units.property("ActiveState", of: unit)
               return state == "inactive" || state == "failed"

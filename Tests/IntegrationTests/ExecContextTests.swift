@@ -96,7 +96,9 @@ import Testing
     }
     try Data("inside\n".utf8).write(to: URL(fileURLWithPath: "\(root)/data/file"))
     let unit = try await Units.install(
-      "[Service]", "RootDirectory=\(root)", "BindReadOnlyPaths=\(libraries.joined(separator: " "))",
+      // systemd's own PATH has no /bin since version 256 or so.
+      "[Service]", "Environment=PATH=/bin", "RootDirectory=\(root)",
+      "BindReadOnlyPaths=\(libraries.joined(separator: " "))",
       "WorkingDirectory=/data", "User=nobody", "ExecStart=/bin/sleep infinity")
     try await Nomad.run { nomad in
       try await nomad.withTask(unit) { task in

@@ -203,6 +203,7 @@ import Testing
       ("A dependency job for web.service failed. See 'journalctl -xe' for details.", 1, .dependencyFailed),
       ("Job for web.service failed because start of the service was attempted too often.", 1, .startLimitHit),
       ("Failed to kill unit web.service: No main process to kill", 1, .noProcess),
+      ("Failed to kill unit web.target: Unit type does not support process killing.", 1, .noProcess),
       ("Failed to kill unit web.service: No matching processes to kill", 1, .noProcess),
       ("Failed to kill unit a.slice: slice units have no main processes", 1, .noProcess),
       ("Failed to kill unit a.target: Operation not supported", 1, .noProcess),
