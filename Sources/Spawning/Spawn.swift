@@ -3,8 +3,8 @@ internal import Glibc
 
 /// A program to start by `posix_spawn(3)`.
 ///
-/// It gets its standard descriptors, a fourth one if there is a ``report``, and no others, all signals as by default, and none blocked: descriptors and the
-/// signal mask would be those of whatever thread happens to start it.
+/// It gets its standard descriptors, a fourth one if there is a ``report``, and no others, all signals as by default,
+/// and none blocked: descriptors and the signal mask would be those of whatever thread happens to start it.
 package struct Spawn: Sendable {
   /// What the program's standard input, output and error are.
   package enum Streams: Sendable {

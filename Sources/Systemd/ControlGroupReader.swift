@@ -25,8 +25,7 @@ package struct ControlGroupReader: Sendable {
 
   /// The reader for this host as it is now.
   package static var current: ControlGroupReader {
-    let descriptor = open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC)
-    let mountinfo = ControlGroupFolder.read(descriptor, limit: Self.mountinfoLimit, isList: true) ?? []
+    let mountinfo = Linux.contents(of: "/proc/self/mountinfo", limit: Self.mountinfoLimit) ?? []
     return ControlGroupReader(mounts: ControlGroupMounts(mountinfo: mountinfo))
   }
 

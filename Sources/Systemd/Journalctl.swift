@@ -85,8 +85,8 @@ public struct Journalctl: Sendable {
     var arguments = ["--no-pager"] + options + ["--output=json", "--all"]
     if let fields = detail.fields { arguments.append("--output-fields=" + fields.joined(separator: ",")) }
     arguments += units.map { "--unit=\($0.name)" }
-    // With --after-cursor= journalctl passes over one entry, whichever it is, if that of the cursor has been vacuumed, and to
-    // version 252 also if it is not one of these units.
+    // With --after-cursor= journalctl passes over one entry, whichever it is, if that of the cursor has been vacuumed,
+    // and to version 252 also if it is not one of these units.
     var passedOver: JournalCursor?
     switch position {
     case .beginning: break

@@ -13,13 +13,9 @@ struct ProcessFamily: Sendable {
     let startTime: UInt64
 
     init?(_ processID: Int32) {
-      guard let bytes = Linux.contents(of: "/proc/\(processID)/stat"),
-        // The program's name, in parentheses, may hold anything.
-        let nameEnd = bytes.lastIndex(of: UInt8(ascii: ")"))
-      else { return nil }
-      let fields = String(decoding: bytes[nameEnd...], as: UTF8.self).split(separator: " ")
-      guard fields.count > 20, let parent = Int32(fields[2]), let session = Int32(fields[4]),
-        let startTime = UInt64(fields[20])
+      guard let text = Linux.contents(of: "/proc/\(processID)/stat"),
+        let fields = ProcessStat(text, upTo: 22), let parent: Int32 = fields.number(4),
+        let session: Int32 = fields.number(6), let startTime: UInt64 = fields.number(22)
       else { return nil }
       self.parent = parent
       self.session = session

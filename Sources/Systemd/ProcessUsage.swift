@@ -14,13 +14,9 @@ package struct ProcessUsage: Sendable, Hashable {
 
   /// Reads the text of `/proc/PID/stat`; anything else gives `nil`.
   package init?(stat: [UInt8]) {
-    // The second field, the name in parentheses, can hold anything.
-    guard let end = stat.lastIndex(of: UInt8(ascii: ")")) else { return nil }
-    let fields = stat[(end + 1)...].split(separator: UInt8(ascii: " "), maxSplits: 22)
-    func field(_ number: Int) -> UInt64? {
-      number - 3 < fields.count ? UInt64(String(decoding: fields[number - 3], as: UTF8.self)) : nil
-    }
-    guard let user = field(14), let system = field(15), let start = field(22), let pages = field(24)
+    guard let fields = ProcessStat(stat, upTo: 24), let user: UInt64 = fields.number(14),
+      let system: UInt64 = fields.number(15), let start: UInt64 = fields.number(22),
+      let pages: UInt64 = fields.number(24)
     else { return nil }
     self.startTime = start
     self.userTime = Self.nanoseconds(ticks: user)

@@ -138,12 +138,10 @@ public struct Systemctl: Sendable {
 
   /// The units that must be active for a unit to be started (`Requires=`, `Requisite=`, `BindsTo=`).
   public func requirements(of unit: UnitName) async throws -> [UnitName] {
-    let output = try await tool.output(
-      "show", [unit], Self.arguments("show", ["--property=Requires,Requisite,BindsTo"], [unit]),
-      timeLimit: timeLimit)
-    let lines = String(decoding: output, as: UTF8.self).split(separator: "\n")
+    let names = ["Requires", "Requisite", "BindsTo"]
+    let properties = try await properties(names, of: unit)
     var units: [UnitName] = []
-    for name in lines.flatMap({ $0.drop { $0 != "=" }.dropFirst().split(separator: " ") }) {
+    for name in names.flatMap({ properties[$0]?.split(separator: " ") ?? [] }) {
       guard let unit = try? UnitName(String(name)), !units.contains(unit) else { continue }
       units.append(unit)
     }

@@ -158,7 +158,8 @@ actor LogDelivery {
   private func followOrRead(_ tell: @escaping @Sendable (News) async -> Void) async throws {
     if self.followers.take() {
       defer { self.followers.leave() }
-      try await self.journalctl.follow(self.units, after: self.beginning, self.detail) { @Sendable entries in
+      return try await self.journalctl.follow(self.units, after: self.beginning, self.detail) {
+        @Sendable entries in
         try await self.deliver(entries, tell)
       }
     }
@@ -194,10 +195,7 @@ actor LogDelivery {
         group.cancelAll()
       }
     }
-    self.standardOutput.close()
-    self.standardError.close()
-    await self.holder?.end()
-    self.holder = nil
+    await self.close()
     self.position.holder = nil
     self.file?.write(self.position)
   }
@@ -220,11 +218,16 @@ actor LogDelivery {
 
   /// Ends the logs of a task that is forgotten and removes what was kept for a recovery.
   func forget() async {
+    await self.close()
+    self.file?.remove()
+  }
+
+  /// The collector sees the end of the logs when nobody holds them open any more.
+  private func close() async {
     self.standardOutput.close()
     self.standardError.close()
     await self.holder?.end()
     self.holder = nil
-    self.file?.remove()
   }
 
   private func deliverRest(_ tell: @escaping @Sendable (News) async -> Void) async {
@@ -259,7 +262,7 @@ actor LogDelivery {
         portion = Portion()
       }
       portion.isError = line.isError
-      portion.append(line.bytes[...], of: entry)
+      portion.append(line.bytes, of: entry)
     }
     try await self.write(portion)
   }
@@ -277,7 +280,7 @@ actor LogDelivery {
         || (line.isError == self.isError && self.bytes.count + line.bytes.count <= LogPipe.atomicSize)
     }
 
-    mutating func append(_ line: ArraySlice<UInt8>, of entry: JournalEntry) {
+    mutating func append(_ line: [UInt8], of entry: JournalEntry) {
       self.bytes += line
       self.ends.append((self.bytes.count, entry.cursor))
     }

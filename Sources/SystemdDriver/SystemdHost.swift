@@ -59,11 +59,7 @@ struct SystemdHost: Sendable {
     func path(_ name: String) -> String { commandPrefix.isEmpty ? Executable.find(name) : name }
     self.sharesClock = recordedPrefix.isEmpty
     self.isRemote = self.replay != nil || !commandPrefix.isEmpty
-    self.bootID =
-      self.isRemote
-      ? nil
-      : (try? String(contentsOfFile: "/proc/sys/kernel/random/boot_id", encoding: .utf8))?
-        .trimmingCharacters(in: .whitespacesAndNewlines)
+    self.bootID = self.isRemote ? nil : BootID.current
     self.systemctl = Systemctl(
       runner: runner, path: configuration.systemctlPath ?? path("systemctl"),
       commandPrefix: commandPrefix)

@@ -34,7 +34,8 @@ enum TaskEventText: Sendable, Hashable {
     case .stopping(let unit): "Stopping \(unit)"
     case .killing(let unit): "\(unit) did not stop in time: killing it"
     case .logsSuppressed(let unit, let text):
-      "\(unit) logs too much: \(text). Raise LogRateLimitBurst= in the unit (0 does not switch the limit off), or RateLimitBurst= in journald.conf"
+      "\(unit) logs too much: \(text). Raise LogRateLimitBurst= in the unit (0 does not switch the limit off), or "
+        + "RateLimitBurst= in journald.conf"
     case .logsNotFollowed(let unit):
       "The logs of \(unit) come late: raise the sysctl fs.inotify.max_user_instances to follow the journal of more "
         + "units at once"

@@ -211,20 +211,17 @@ struct UnitExec: Sendable {
     _ child: ChildProcess, _ onOutput: @escaping @Sendable (ExecOutput) async throws -> Void
   ) async throws {
     try await withThrowingTaskGroup(of: Void.self) { group in
-      group.addTask {
-        do {
-          while let chunk = await child.standardOutput.next() { try await onOutput(.stdout(chunk)) }
-        } catch {
-          child.end(because: .outputRefused)
-          throw error
-        }
-      }
-      group.addTask {
-        do {
-          while let chunk = await child.standardError.next() { try await onOutput(.stderr(chunk)) }
-        } catch {
-          child.end(because: .outputRefused)
-          throw error
+      for isError in [false, true] {
+        group.addTask {
+          let descriptor = isError ? child.standardError : child.standardOutput
+          do {
+            while let chunk = await descriptor.next() {
+              try await onOutput(isError ? .stderr(chunk) : .stdout(chunk))
+            }
+          } catch {
+            child.end(because: .outputRefused)
+            throw error
+          }
         }
       }
       try await group.waitForAll()

@@ -17,10 +17,7 @@ struct CheckCommand: AsyncParsableCommand {
   @Argument(help: "Units, for example hello.service; without a suffix they are services.")
   var units: [String] = []
 
-  @Option(
-    name: .customLong("command-prefix"), parsing: .unconditionalSingleValue,
-    help: "A word to put before every command; repeat it for several.")
-  var commandPrefix: [String] = []
+  @OptionGroup var prefix: CommandPrefixOptions
 
   @Option(help: "The kill_timeout that the jobs have, in seconds.")
   var killTimeout = 5.0
@@ -35,7 +32,7 @@ struct CheckCommand: AsyncParsableCommand {
     guard (0...86400).contains(self.killTimeout) else {
       throw ValidationError("--kill-timeout takes 0 to 86400 seconds.")
     }
-    guard !self.commandPrefix.contains("") else {
+    guard !self.prefix.commandPrefix.contains("") else {
       throw ValidationError("No word of --command-prefix may be empty.")
     }
   }
@@ -44,7 +41,7 @@ struct CheckCommand: AsyncParsableCommand {
     var logger = Logger(label: "check") { StreamLogHandler.standardError(label: $0) }
     logger.logLevel = self.verbose ? .debug : .warning
     let checks = try await HostCheck(
-      runner: ProcessCommandRunner(logger: logger), commandPrefix: self.commandPrefix
+      runner: ProcessCommandRunner(logger: logger), commandPrefix: self.prefix.commandPrefix
     ).run(self.units, killTimeout: .seconds(self.killTimeout))
     let report = CheckReport(checks)
     print(self.json ? try report.json : report.table)

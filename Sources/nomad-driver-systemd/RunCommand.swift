@@ -20,10 +20,7 @@ struct RunCommand: AsyncParsableCommand {
   @Argument(help: "The unit, for example hello.service; without a suffix it is a service.")
   var unit: String
 
-  @Option(
-    name: .customLong("command-prefix"), parsing: .unconditionalSingleValue,
-    help: "A word to put before every command; repeat it for several.")
-  var commandPrefix: [String] = []
+  @OptionGroup var prefix: CommandPrefixOptions
 
   @Option(help: "The seconds that the unit may take to stop before it is killed.")
   var killTimeout = 5.0
@@ -48,7 +45,7 @@ struct RunCommand: AsyncParsableCommand {
     guard (0...86400).contains(self.killTimeout) else {
       throw ValidationError("--kill-timeout takes 0 to 86400 seconds.")
     }
-    guard self.replay == nil || (self.record == nil && self.commandPrefix.isEmpty) else {
+    guard self.replay == nil || (self.record == nil && self.prefix.commandPrefix.isEmpty) else {
       throw ValidationError("--replay runs no commands: leave --record and --command-prefix out.")
     }
   }
@@ -96,7 +93,7 @@ struct RunCommand: AsyncParsableCommand {
   ) async throws -> ExitResult {
     // As it is with Nomad, but for a replay as fast as it can, which the looks would hold up.
     let options: MessagePackValue = [
-      "command_prefix": .array(self.commandPrefix.map { .string($0) }),
+      "command_prefix": .array(self.prefix.commandPrefix.map { .string($0) }),
       "poll_interval": self.replay != nil && self.replaySpeed == 0 ? "100ms" : "1s",
       "record": self.record.map { .string(Self.absolute($0)) } ?? nil,
       "replay": self.replay.map { .string(Self.absolute($0)) } ?? nil,

@@ -44,31 +44,19 @@ enum LifeBenchmarks {
 
   /// The CPU time of the plugin and its children, and that of PID 1, while units run and nothing happens.
   private static func idle(_ nomad: Nomad, unitCount: Int) async throws {
-    var allocations: [Allocation] = []
-    for _ in 0..<unitCount {
-      let allocation = try Allocation(unit: try await Units.make("t-sleep"))
-      _ = try await nomad.calls.startTask(allocation.config)
-      allocations.append(allocation)
-    }
-    // What the starts have set off comes to rest.
-    try await Task.sleep(for: .seconds(8))
-    let seconds = 20.0
-    let before = (self.cpuSeconds(ofTree: nomad.pluginProcess), self.cpuSeconds(of: 1))
-    try await Task.sleep(for: .seconds(seconds))
-    let after = (self.cpuSeconds(ofTree: nomad.pluginProcess), self.cpuSeconds(of: 1))
-    func percent(_ first: Double, _ second: Double) -> String {
-      "\(((second - first) / seconds * 1000).rounded() / 10) %"
-    }
-    Main.row(
-      "CPU of the plugin and its children, \(unitCount) idle unit\(unitCount == 1 ? "" : "s")",
-      "\(percent(before.0, after.0)) of a core; PID 1: \(percent(before.1, after.1))",
-      goal: unitCount == 100 ? "< 1 %" : "")
-    await withTaskGroup(of: Void.self) { group in
-      for allocation in allocations {
-        group.addTask { try? await nomad.calls.destroyTask(allocation.config.id, force: true) }
+    try await IdleTasks.run(unitCount, nomad) { _ in
+      let seconds = 20.0
+      let before = (self.cpuSeconds(ofTree: nomad.pluginProcess), self.cpuSeconds(of: 1))
+      try await Task.sleep(for: .seconds(seconds))
+      let after = (self.cpuSeconds(ofTree: nomad.pluginProcess), self.cpuSeconds(of: 1))
+      func percent(_ first: Double, _ second: Double) -> String {
+        "\(((second - first) / seconds * 1000).rounded() / 10) %"
       }
+      Main.row(
+        "CPU of the plugin and its children, \(unitCount) idle unit\(unitCount == 1 ? "" : "s")",
+        "\(percent(before.0, after.0)) of a core; PID 1: \(percent(before.1, after.1))",
+        goal: unitCount == 100 ? "< 1 %" : "")
     }
-    for allocation in allocations { allocation.remove() }
   }
 
   /// Of a process, of its children that have ended, and of those that run, in seconds.

@@ -110,23 +110,14 @@ enum LogBenchmarks {
 
   /// What the plugin and its children hold while 100 units run.
   private static func memory(_ nomad: Nomad) async throws {
-    var allocations: [Allocation] = []
-    for _ in 0..<100 {
-      let allocation = try Allocation(unit: try await Units.make("t-sleep"))
-      _ = try await nomad.calls.startTask(allocation.config)
-      allocations.append(allocation)
-    }
-    try await Task.sleep(for: .seconds(3))
-    let children = nomad.childProcesses.reduce(0) { sum, child in
-      let text = (try? String(contentsOfFile: "/proc/\(child)/smaps_rollup", encoding: .utf8)) ?? ""
-      let line = text.split(separator: "\n").first { $0.hasPrefix("Pss:") }
-      return sum + (line.flatMap { Int($0.split(separator: " ").dropFirst().first ?? "") } ?? 0)
-    }
-    Main.row("resident memory of the plugin, 100 units", "\(nomad.residentKilobytes) kB")
-    Main.row("memory of its children, 100 units (proportional)", "\(children) kB")
-    for allocation in allocations {
-      try await nomad.calls.destroyTask(allocation.config.id, force: true)
-      allocation.remove()
+    try await IdleTasks.run(100, nomad, rest: .seconds(3)) { _ in
+      let children = nomad.childProcesses.reduce(0) { sum, child in
+        let text = (try? String(contentsOfFile: "/proc/\(child)/smaps_rollup", encoding: .utf8)) ?? ""
+        let line = text.split(separator: "\n").first { $0.hasPrefix("Pss:") }
+        return sum + (line.flatMap { Int($0.split(separator: " ").dropFirst().first ?? "") } ?? 0)
+      }
+      Main.row("resident memory of the plugin, 100 units", "\(nomad.residentKilobytes) kB")
+      Main.row("memory of its children, 100 units (proportional)", "\(children) kB")
     }
   }
 }

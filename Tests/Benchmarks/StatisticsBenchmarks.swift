@@ -27,38 +27,26 @@ enum StatisticsBenchmarks {
   }
 
   private static func measure(_ nomad: Nomad, unitCount: Int, how: String) async throws {
-    var allocations: [Allocation] = []
-    for _ in 0..<unitCount {
-      let allocation = try Allocation(unit: try await Units.make("t-sleep"))
-      _ = try await nomad.calls.startTask(allocation.config)
-      allocations.append(allocation)
-    }
-    // What the starts have set off comes to rest.
-    try await Task.sleep(for: .seconds(8))
-    let without = try await self.cpuTime(nomad)
-    let with = try await withThrowingTaskGroup(of: Void.self) { group in
-      for allocation in allocations {
-        group.addTask {
-          try await nomad.calls.taskStats(allocation.config.id, interval: .seconds(1)) { _ in }
+    try await IdleTasks.run(unitCount, nomad) { allocations in
+      let without = try await self.cpuTime(nomad)
+      let with = try await withThrowingTaskGroup(of: Void.self) { group in
+        for allocation in allocations {
+          group.addTask {
+            try await nomad.calls.taskStats(allocation.config.id, interval: .seconds(1)) { _ in }
+          }
         }
+        defer { group.cancelAll() }
+        try await Task.sleep(for: .seconds(3))
+        return try await self.cpuTime(nomad)
       }
-      defer { group.cancelAll() }
-      try await Task.sleep(for: .seconds(3))
-      return try await self.cpuTime(nomad)
-    }
-    func percent(_ first: Double, _ second: Double) -> String {
-      "\(((second - first) / self.seconds * 10000).rounded() / 100) %"
-    }
-    Main.row(
-      "CPU of TaskStats at 1 s, \(unitCount) unit\(unitCount == 1 ? "" : "s")\(how)",
-      "\(percent(without.plugin, with.plugin)) of a core; PID 1: \(percent(without.systemd, with.systemd))",
-      goal: unitCount == 100 && how.isEmpty ? "< 1 %" : "")
-    await withTaskGroup(of: Void.self) { group in
-      for allocation in allocations {
-        group.addTask { try? await nomad.calls.destroyTask(allocation.config.id, force: true) }
+      func percent(_ first: Double, _ second: Double) -> String {
+        "\(((second - first) / self.seconds * 10000).rounded() / 100) %"
       }
+      Main.row(
+        "CPU of TaskStats at 1 s, \(unitCount) unit\(unitCount == 1 ? "" : "s")\(how)",
+        "\(percent(without.plugin, with.plugin)) of a core; PID 1: \(percent(without.systemd, with.systemd))",
+        goal: unitCount == 100 && how.isEmpty ? "< 1 %" : "")
     }
-    for allocation in allocations { allocation.remove() }
   }
 
   /// The CPU time that passes in the plugin with its children and in PID 1, in seconds.

@@ -229,25 +229,8 @@ import Testing
     }
   }
 
-  /// A unit that prints numbers, some 5,000 a second, until a file is there; then the last one and `end`.
-  private static let numbers = [
-    "[Service]", "LogRateLimitIntervalSec=1s", "LogRateLimitBurst=1000000",
-    "ExecStart=/bin/bash -c 'i=0; until test -e /run/NAME.go; do seq $((i+1)) $((i+50)); i=$((i+50)); sleep 0.01; done; echo end'",
-  ]
-
-  private func end(_ unit: String) throws {
-    try Data().write(
-      to: URL(fileURLWithPath: "/run/\(unit.replacingOccurrences(of: ".service", with: "")).go"))
-  }
-
-  /// Whether lines are all numbers from 1 on, and `end`.
-  private func isComplete(_ lines: [String]) -> Bool {
-    lines.last == "end" && lines.count > 1
-      && lines.dropLast().enumerated().allSatisfy { $0.element == "\($0.offset + 1)" }
-  }
-
   @Test(arguments: [SIGKILL, SIGTERM]) func thePluginDies(signal: Int32) async throws {
-    let unit = try await Units.install(lines: Self.numbers)
+    let unit = try await NumberedLines.install(portion: 50)
     let allocation = try Allocation(unit: unit)
     defer { allocation.remove() }
     var handle = TaskHandle(config: allocation.config, state: .running, driverState: [])
@@ -268,7 +251,7 @@ import Testing
       handle = await next.handle
       #expect(!allocation.standardOutput.hasEnded && !allocation.standardError.hasEnded)
     }
-    try self.end(unit)
+    try NumberedLines.end(unit)
     let recovered = handle
     try await Nomad.run { nomad in
       try await nomad.calls.recoverTask(recovered)
@@ -278,7 +261,7 @@ import Testing
     }
     let lines = try await allocation.allLines()
     if signal == SIGTERM {
-      #expect(self.isComplete(lines))
+      #expect(NumberedLines.areComplete(lines))
     } else {
       // A kill between a write and the note of it repeats the lines of that one write, of 4096 bytes at most.
       var once: [String] = []
@@ -290,7 +273,7 @@ import Testing
           once.append(line)
         }
       }
-      #expect(self.isComplete(once))
+      #expect(NumberedLines.areComplete(once))
       #expect(repeated <= 3 * 4096)
     }
   }
@@ -304,7 +287,7 @@ import Testing
   }
 
   @Test func theCollectorDiesAndComesBack() async throws {
-    let unit = try await Units.install(lines: Self.numbers)
+    let unit = try await NumberedLines.install(portion: 50)
     try await Nomad.run { nomad in
       try await nomad.withTask(unit) { task in
         let collector = task.allocation.standardOutput
@@ -315,16 +298,16 @@ import Testing
           try await eventually("the end of the collector") { collector.hasEnded }
           collector.start()
         }
-        try self.end(unit)
+        try NumberedLines.end(unit)
         _ = try await task.wait()
         let lines = try await collector.allLines()
-        #expect(self.isComplete(lines))
+        #expect(NumberedLines.areComplete(lines))
       }
     }
   }
 
   @Test func theCollectorStopsReading() async throws {
-    let stuck = try await Units.install(lines: Self.numbers)
+    let stuck = try await NumberedLines.install(portion: 50)
     let other = try await Units.make("t-counter")
     try await Nomad.run { nomad in
       try await nomad.withTask(stuck) { task in
@@ -342,16 +325,16 @@ import Testing
         }
         #expect(nomad.residentKilobytes < 150_000)
         collector.resume()
-        try self.end(stuck)
+        try NumberedLines.end(stuck)
         _ = try await task.wait()
         let lines = try await collector.allLines()
-        #expect(self.isComplete(lines))
+        #expect(NumberedLines.areComplete(lines))
       }
     }
   }
 
   @Test func journalctlIsKilled() async throws {
-    let unit = try await Units.install(lines: Self.numbers)
+    let unit = try await NumberedLines.install(portion: 50)
     try await Nomad.run { nomad in
       try await nomad.withTask(unit) { task in
         for _ in 1...3 {
@@ -362,10 +345,10 @@ import Testing
             if command.contains("--follow"), let number = Int32(process) { kill(number, SIGKILL) }
           }
         }
-        try self.end(unit)
+        try NumberedLines.end(unit)
         _ = try await task.wait()
         let lines = try await task.allocation.allLines()
-        #expect(self.isComplete(lines))
+        #expect(NumberedLines.areComplete(lines))
       }
     }
   }

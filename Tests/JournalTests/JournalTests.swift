@@ -12,26 +12,8 @@ import Testing
     if: ProcessInfo.processInfo.environment["INTEGRATION_SYSTEMD"] == "1",
     "needs root and a private host: make test starts one where that is possible"))
 struct JournalTests {
-  /// A unit that prints numbers until a file is there; then the last one and `end`.
-  private func numbers() async throws -> String {
-    try await Units.install(
-      "[Service]", "LogRateLimitIntervalSec=1s", "LogRateLimitBurst=1000000",
-      "ExecStart=/bin/bash -c 'i=0; until test -e /run/NAME.go; do seq $((i+1)) $((i+10)); i=$((i+10)); sleep 0.01; done; "
-        + "echo end'")
-  }
-
-  private func end(_ unit: String) throws {
-    try Data().write(
-      to: URL(fileURLWithPath: "/run/\(unit.replacingOccurrences(of: ".service", with: "")).go"))
-  }
-
-  private func isComplete(_ lines: [String]) -> Bool {
-    lines.last == "end" && lines.count > 1
-      && lines.dropLast().enumerated().allSatisfy { $0.element == "\($0.offset + 1)" }
-  }
-
   @Test func rotationAndVacuuming() async throws {
-    let unit = try await self.numbers()
+    let unit = try await NumberedLines.install(portion: 10)
     try await Nomad.run { nomad in
       try await nomad.withTask(unit) { task in
         for _ in 1...5 {
@@ -40,16 +22,16 @@ struct JournalTests {
           try await Units.command("journalctl", "--rotate")
           try await Units.command("journalctl", "--vacuum-files=3")
         }
-        try self.end(unit)
+        try NumberedLines.end(unit)
         _ = try await task.wait()
         let lines = try await task.allocation.allLines()
-        #expect(self.isComplete(lines))
+        #expect(NumberedLines.areComplete(lines))
       }
     }
   }
 
   @Test func aRestartOfJournald() async throws {
-    let unit = try await self.numbers()
+    let unit = try await NumberedLines.install(portion: 10)
     try await Nomad.run { nomad in
       try await nomad.withTask(unit) { task in
         for _ in 1...3 {
@@ -57,10 +39,10 @@ struct JournalTests {
           try await eventually("lines") { task.allocation.lines.count > count + 200 }
           try await Units.systemctl("restart", "systemd-journald.service")
         }
-        try self.end(unit)
+        try NumberedLines.end(unit)
         _ = try await task.wait()
         let lines = try await task.allocation.allLines()
-        #expect(self.isComplete(lines))
+        #expect(NumberedLines.areComplete(lines))
       }
     }
   }

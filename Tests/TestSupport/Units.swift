@@ -21,11 +21,6 @@ package enum Units {
   ///
   /// - Parameter lines: the lines of its file; `NAME` in them stands for its name without the suffix.
   package static func install(_ lines: String..., suffix: String = "service") async throws -> String {
-    try await self.install(lines: lines, suffix: suffix)
-  }
-
-  /// The same, with lines from elsewhere.
-  package static func install(lines: [String], suffix: String = "service") async throws -> String {
     try await installed.value
     let name = "u-\(UUID().uuidString.lowercased())"
     try self.write(lines, to: "\(name).\(suffix)", name: name)

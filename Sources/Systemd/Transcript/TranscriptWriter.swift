@@ -68,9 +68,7 @@ public final class TranscriptWriter: Sendable {
     let header = TranscriptHeader(
       plugin: plugin, recording: Self.randomHexadecimal(), part: 0,
       realtime: RealtimeTimestamp(microseconds: Self.now(CLOCK_REALTIME)), uptime: Self.now(CLOCK_BOOTTIME),
-      bootID: (try? String(contentsOfFile: "/proc/sys/kernel/random/boot_id", encoding: .utf8))?
-        .trimmingCharacters(in: .whitespacesAndNewlines),
-      commandPrefix: commandPrefix)
+      bootID: BootID.current, commandPrefix: commandPrefix)
     folder = if case .folder(let path, _) = destination { try TranscriptFolder(path) } else { nil }
     let line: [UInt8]
     let file: TranscriptFile
