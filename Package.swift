@@ -79,7 +79,7 @@ let package = Package(
       ],
       swiftSettings: strict),
     .testTarget(
-      name: "JournalTests",
+      name: "HostTests",
       dependencies: ["NomadPlugin", "Systemd", "TestSupport", "nomad-driver-systemd"],
       swiftSettings: strict),
     .executableTarget(

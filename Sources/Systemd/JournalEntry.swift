@@ -33,11 +33,23 @@ public struct JournalEntry: Sendable, Hashable {
   /// The run of the unit of the process that logged (`_SYSTEMD_INVOCATION_ID`).
   public var invocationID: String?
 
+  /// The slice of the process that logged (`_SYSTEMD_SLICE`).
+  public var slice: String?
+
+  /// The user of the process that logged (`_UID`).
+  public var userID: UInt32?
+
   /// The stream, such as a service's standard output or standard error, that the line came from (`_STREAM_ID`).
   public var streamID: String?
 
   /// The unit that the entry is about, where it differs from the one that logged (`UNIT`).
   public var subjectUnit: String?
+
+  /// The unit of another process that the entry is about (`OBJECT_SYSTEMD_UNIT`).
+  public var objectUnit: String?
+
+  /// The unit whose process has dumped core (`COREDUMP_UNIT`).
+  public var coredumpUnit: String?
 
   /// The run of the unit that the entry is about (`INVOCATION_ID`).
   public var subjectInvocationID: String?
@@ -75,13 +87,28 @@ public struct JournalEntry: Sendable, Hashable {
   /// Whether this tells of a unit rather than being said by its own processes: ``isLifecycle``, ``isSuppression``, or the
   /// report of a core dump (`SD_MESSAGE_COREDUMP`).
   public var isAboutUnit: Bool {
-    isLifecycle || isSuppression || messageID == "fc2e22bc6ee647b6b90729ab34a250b1"
+    isLifecycle || isSuppression || isCoredump
+  }
+
+  private var isCoredump: Bool { messageID == "fc2e22bc6ee647b6b90729ab34a250b1" }
+
+  /// Names the units among whose entries journalctl shows this one if they are asked for (`--unit=`). What others than the
+  /// service manager and root's services say of a unit does not count: anybody can write that into the journal.
+  public func forEachUnit(_ body: (String) -> Void) {
+    if let unit { body(unit) }
+    if let slice { body(slice) }
+    if processID == 1, let subjectUnit { body(subjectUnit) }
+    guard userID == 0 else { return }
+    if let objectUnit { body(objectUnit) }
+    if isCoredump, let coredumpUnit { body(coredumpUnit) }
   }
 
   /// How much of an entry is asked for: the fewer fields, the faster journalctl is.
   public enum Detail: Sendable {
     /// What a line of a log is made of.
     case line
+    /// Those for ``forEachUnit(_:)`` as well.
+    case lineAndUnits
     /// What the service manager tells about a unit's life as well.
     case lifecycle
     /// All fields.
@@ -92,6 +119,8 @@ public struct JournalEntry: Sendable, Hashable {
       let line = ["MESSAGE", "PRIORITY", "SYSLOG_IDENTIFIER", "_PID", "UNIT", "MESSAGE_ID"]
       switch self {
       case .line: return line
+      case .lineAndUnits:
+        return line + ["_SYSTEMD_UNIT", "_SYSTEMD_SLICE", "_UID", "OBJECT_SYSTEMD_UNIT", "COREDUMP_UNIT"]
       case .lifecycle:
         return line + [
           "_SYSTEMD_UNIT", "_SYSTEMD_INVOCATION_ID", "_STREAM_ID", "INVOCATION_ID", "JOB_RESULT", "JOB_TYPE",
@@ -130,8 +159,12 @@ extension JournalEntry {
     processID = fields.processID
     unit = fields.unit
     invocationID = fields.invocationID
+    slice = fields.slice
+    userID = fields.userID
     streamID = fields.streamID
     subjectUnit = fields.subjectUnit
+    objectUnit = fields.objectUnit
+    coredumpUnit = fields.coredumpUnit
     subjectInvocationID = fields.subjectInvocationID
     messageID = fields.messageID
     jobResult = fields.jobResult
@@ -154,8 +187,12 @@ extension JournalEntry {
     var processID: Int32?
     var unit: String?
     var invocationID: String?
+    var slice: String?
+    var userID: UInt32?
     var streamID: String?
     var subjectUnit: String?
+    var objectUnit: String?
+    var coredumpUnit: String?
     var subjectInvocationID: String?
     var messageID: String?
     var jobResult: String?
@@ -175,6 +212,7 @@ extension JournalEntry {
         }
         // Comparing bytes with the few names of one length is much faster than making a string of the key.
         switch key.count {
+        case 4 where isKey("_UID"): userID = try scanner.fieldValue().number()
         case 4 where isKey("_PID"): processID = try scanner.fieldValue().number()
         case 4 where isKey("UNIT"): subjectUnit = try scanner.fieldValue().text
         case 7 where isKey("MESSAGE"): message = try scanner.fieldValue().joined
@@ -191,7 +229,10 @@ extension JournalEntry {
         case 11 where isKey("EXIT_STATUS"): exitStatus = try scanner.fieldValue().number()
         case 13 where isKey("_SYSTEMD_UNIT"): unit = try scanner.fieldValue().text
         case 13 where isKey("INVOCATION_ID"): subjectInvocationID = try scanner.fieldValue().text
+        case 13 where isKey("COREDUMP_UNIT"): coredumpUnit = try scanner.fieldValue().text
+        case 14 where isKey("_SYSTEMD_SLICE"): slice = try scanner.fieldValue().text
         case 17 where isKey("SYSLOG_IDENTIFIER"): identifier = try scanner.fieldValue().text
+        case 19 where isKey("OBJECT_SYSTEMD_UNIT"): objectUnit = try scanner.fieldValue().text
         case 20 where isKey("__REALTIME_TIMESTAMP"): realtime = try scanner.fieldValue().number()
         case 21 where isKey("__MONOTONIC_TIMESTAMP"): monotonic = try scanner.fieldValue().number()
         case 22 where isKey("_SYSTEMD_INVOCATION_ID"): invocationID = try scanner.fieldValue().text

@@ -39,7 +39,7 @@ public struct Journalctl: Sendable {
   /// those of all units in it. Since systemd 250 only those of the current boot are shown.
   ///
   /// - Parameters:
-  ///   - units: by their true names; an alias has no entries. At least one.
+  ///   - units: by their true names; an alias has no entries. None: all entries, of whatever unit.
   ///   - position: where to begin.
   ///   - detail: how much of the entries is needed.
   ///   - onEntries: is given entries in order, at least one. While it is suspended, nothing more is read. An error
@@ -109,14 +109,14 @@ public struct Journalctl: Sendable {
             passedOver = nil
           } catch {
             logger.warning(
-              "passed over a line of the journal", metadata: ["unit": "\(units[0])", "error": "\(error)"])
+              "passed over a line of the journal", metadata: ["units": "\(units)", "error": "\(error)"])
           }
         }
         if splitter.droppedCount > droppedCount {
           droppedCount = splitter.droppedCount
           logger.warning(
             "passed over an entry of the journal that needs more than \(Self.lineLimit) bytes",
-            metadata: ["unit": "\(units[0])"])
+            metadata: ["units": "\(units)"])
         }
         if !entries.isEmpty { try await onEntries(entries) }
       }

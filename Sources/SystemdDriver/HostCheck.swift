@@ -41,7 +41,6 @@ public struct HostCheck: Sendable {
       checks += try await [self.rights(), self.show()]
     }
     checks += try await [self.journal(), self.journalSync(), self.journalStorage(), self.journalLimits()]
-    checks += self.followers()
     checks += try await [self.controlGroups(), self.exec()]
     for unit in units {
       guard systemd.verdict != .fail else {
@@ -339,16 +338,6 @@ public struct HostCheck: Sendable {
     return Check(
       "exec", .warn, problem,
       hint: "`nomad alloc exec` works on the units' own host, by a plugin that runs as root.")
-  }
-
-  /// What is known of this host alone.
-  private func followers() -> [Check] {
-    guard self.commandPrefix.isEmpty else { return [] }
-    return [
-      Check(
-        "journal follow", .ok, "\(FollowerLimit.ofThisHost) units at once",
-        hint: "The logs of further tasks come late; sysctl fs.inotify.max_user_instances allows more.")
-    ]
   }
 
   // MARK: Units

@@ -16,14 +16,12 @@ actor LogDelivery {
     case suppressed(String)
     /// The journal cannot be followed, and why.
     case unavailable(String)
-    /// The journal is read now and then, since it cannot be followed more often.
-    case notFollowed
   }
 
   private let unit: UnitName
   private let configuration: LogConfiguration
   private let journalctl: Journalctl
-  private let followers: FollowerLimit
+  private let followers: JournalFollowers
   private let standardOutput: LogPipe
   private let standardError: LogPipe
   private let logger: Logger
@@ -41,7 +39,6 @@ actor LogDelivery {
   private var otherUnits = Promise<Void>()
   /// How often something has moved.
   private var progress = 0
-  private var hasToldThatNotFollowed = false
 
   /// How long the last lines of a unit that has ended may take without any progress, journald and a slow collector
   /// included.
@@ -60,7 +57,7 @@ actor LogDelivery {
   init(
     of unit: UnitName, and triggered: [UnitName] = [], for task: TaskConfig,
     _ configuration: LogConfiguration,
-    from position: JournalPosition, resumes: Bool, journalctl: Journalctl, followers: FollowerLimit,
+    from position: JournalPosition, resumes: Bool, journalctl: Journalctl, followers: JournalFollowers,
     logger: Logger
   ) throws {
     self.unit = unit
@@ -148,31 +145,15 @@ actor LogDelivery {
   private func followUntilOthersAreWanted(_ tell: @escaping @Sendable (News) async -> Void) async throws {
     let others = self.otherUnits
     try await withThrowingTaskGroup(of: Void.self) { group in
-      group.addTask { try await self.followOrRead(tell) }
+      group.addTask {
+        try await self.followers.follow(self.units, after: self.beginning, self.detail) { entries in
+          try await self.deliver(entries, tell)
+        }
+      }
       group.addTask { try await others.value }
       defer { group.cancelAll() }
       try await group.next()
     }
-  }
-
-  private func followOrRead(_ tell: @escaping @Sendable (News) async -> Void) async throws {
-    if self.followers.take() {
-      defer { self.followers.leave() }
-      return try await self.journalctl.follow(self.units, after: self.beginning, self.detail) {
-        @Sendable entries in
-        try await self.deliver(entries, tell)
-      }
-    }
-    if !self.hasToldThatNotFollowed {
-      self.hasToldThatNotFollowed = true
-      await tell(.notFollowed)
-    }
-    try await self.followers.turns.run {
-      let start = ContinuousClock.now
-      try await self.read(tell)
-      try await Task.sleep(for: (ContinuousClock.now - start) * FollowerLimit.restPerReading)
-    }
-    try await Task.sleep(for: Self.retryIntervals.lowerBound)
   }
 
   private func read(_ tell: @escaping @Sendable (News) async -> Void) async throws {

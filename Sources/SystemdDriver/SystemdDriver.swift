@@ -94,6 +94,7 @@ public final class SystemdDriver: TaskDriver {
     guard let newEngine else { return }
     self.workContinuation.yield { await newEngine.watcher.run() }
     self.workContinuation.yield { await newEngine.host.usage.run() }
+    self.workContinuation.yield { await newEngine.host.followers.run() }
     if case .record? = own.transcript {
       // Whoever reads a recording wants to know what it is of.
       self.workContinuation.yield { _ = try? await newEngine.host.systemctl.version() }

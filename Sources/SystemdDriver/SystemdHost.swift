@@ -13,8 +13,7 @@ struct SystemdHost: Sendable {
   let isRemote: Bool
   /// Whether its clock is the one here, or was where the commands were recorded.
   let sharesClock: Bool
-  /// How many units' journal may be followed at once.
-  let followers = FollowerLimit()
+  let followers: JournalFollowers
   /// Of the boot that this is (random(4)); nil where it is not known.
   let bootID: String?
   /// What answers in place of a systemd; nil where there is one.
@@ -66,6 +65,7 @@ struct SystemdHost: Sendable {
     self.journalctl = Journalctl(
       runner: runner, path: configuration.journalctlPath ?? path("journalctl"),
       commandPrefix: commandPrefix, logger: logger)
+    self.followers = JournalFollowers(self.journalctl)
     self.usage = UsageSampler(reader: self.isRemote ? nil : .current, systemctl: self.systemctl)
   }
 

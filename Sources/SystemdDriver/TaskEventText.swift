@@ -14,7 +14,6 @@ enum TaskEventText: Sendable, Hashable {
   case killing(unit: String)
   case logsUnavailable(unit: String, reason: String)
   case logsSuppressed(unit: String, text: String)
-  case logsNotFollowed(unit: String)
 
   var message: String {
     switch self {
@@ -36,9 +35,6 @@ enum TaskEventText: Sendable, Hashable {
     case .logsSuppressed(let unit, let text):
       "\(unit) logs too much: \(text). Raise LogRateLimitBurst= in the unit (0 does not switch the limit off), or "
         + "RateLimitBurst= in journald.conf"
-    case .logsNotFollowed(let unit):
-      "The logs of \(unit) come late: raise the sysctl fs.inotify.max_user_instances to follow the journal of more "
-        + "units at once"
     case .logsUnavailable(let unit, let reason): "The logs of \(unit) cannot be followed: \(reason)"
     }
   }

@@ -297,7 +297,6 @@ actor UnitTask {
     case .lifecycle: self.watcher.hint(self.unit)
     case .suppressed(let text): self.reportSuppression(text)
     case .unavailable(let reason): self.report(.logsUnavailable(unit: self.unit.name, reason: reason))
-    case .notFollowed: self.report(.logsNotFollowed(unit: self.unit.name))
     }
   }
 

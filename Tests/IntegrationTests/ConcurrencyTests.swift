@@ -3,44 +3,8 @@ import NomadPlugin
 import TestSupport
 import Testing
 
-/// Many tasks, and calls that race each other.
+/// Calls that race each other.
 @Suite(.needsSystemd) struct ConcurrencyTests {
-  @Test func twoHundredTasks() async throws {
-    try await Nomad.run { nomad in
-      let units = try await Self.units(200, of: "t-sleep")
-      let allocations = try units.map { try Allocation(unit: $0) }
-      defer { for allocation in allocations { allocation.remove() } }
-      func forAll(_ call: @escaping @Sendable (String) async throws -> Void) async throws {
-        try await withThrowingTaskGroup(of: Void.self) { group in
-          for allocation in allocations { group.addTask { try await call(allocation.config.id) } }
-          try await group.waitForAll()
-        }
-      }
-      try await withThrowingTaskGroup(of: Void.self) { group in
-        for allocation in allocations {
-          group.addTask { _ = try await nomad.calls.startTask(allocation.config) }
-        }
-        try await group.waitForAll()
-      }
-      try await forAll { id in
-        let state = try await nomad.calls.inspectTask(id).state
-        #expect(state == .running)
-      }
-      // Whoever waits hears of the end, whichever way it comes.
-      try await forAll { id in
-        async let end = nomad.calls.waitTask(id)
-        try await nomad.calls.stopTask(id, timeout: .seconds(300))
-        let exitCode = try await end.exitCode
-        #expect(exitCode == 0)
-        try await nomad.calls.destroyTask(id, force: false)
-      }
-      try await eventually("the end of all children") { nomad.childProcesses.isEmpty }
-      let left = try await Units.systemctl(
-        "list-units", "--plain", "--no-legend", "--state=active", "t-sleep@*")
-      #expect(units.filter { left.contains($0) } == [])
-    }
-  }
-
   @Test func startRacesStopAndDestroy() async throws {
     try await Nomad.run { nomad in
       try await withThrowingTaskGroup(of: Void.self) { group in
@@ -121,11 +85,5 @@ import Testing
       try await nomad.calls.destroyTask(id, force: false)
       try await eventually("the end of all children") { nomad.childProcesses.isEmpty }
     }
-  }
-
-  private static func units(_ count: Int, of template: String) async throws -> [String] {
-    var units: [String] = []
-    for _ in 0..<count { units.append(try await Units.make(template)) }
-    return units
   }
 }

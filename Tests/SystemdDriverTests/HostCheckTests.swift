@@ -67,7 +67,7 @@ import Testing
       checks.map(\.name) == [
         "systemctl", "journalctl", "systemd", "rights", "systemctl show", "journal", "journal sync",
         "journal storage",
-        "journal limits", "journal follow", "cgroup", "exec",
+        "journal limits", "cgroup", "exec",
       ])
     #expect(checks.first { $0.name == "systemctl show" }?.finding == "takes 7 ms")
     #expect(checks.first { $0.name == "journal limits" }?.finding == "10000 lines in 30s of each unit")

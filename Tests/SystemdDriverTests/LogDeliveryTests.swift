@@ -43,11 +43,11 @@ import Testing
     let unit: UnitName
     let logger = Logger(label: "tests") { _ in SwiftLogNoOpLogHandler() }
 
-    func delivery(_ journal: Journal, resumes: Bool = false, limit: Int = 8) throws -> LogDelivery {
-      try LogDelivery(
+    func delivery(_ journal: Journal, resumes: Bool = false) throws -> LogDelivery {
+      let journalctl = Journalctl(runner: journal, path: "/bin/true", logger: self.logger)
+      return try LogDelivery(
         of: self.unit, for: self.task, LogConfiguration(), from: .beginning, resumes: resumes,
-        journalctl: Journalctl(runner: journal, path: "/bin/true", logger: self.logger),
-        followers: FollowerLimit(limit), logger: self.logger)
+        journalctl: journalctl, followers: JournalFollowers(journalctl, limit: 8), logger: self.logger)
     }
   }
 
@@ -122,37 +122,6 @@ import Testing
       await finishing.value
       #expect(outputBytes == Array(text(false).utf8) && errorBytes == Array(text(true).utf8))
     }
-  }
-
-  /// Where no more followers are allowed the journal is read now and then, and that is told once.
-  @Test func moreUnitsThanCanBeFollowed() async throws {
-    try await self.withSetting { setting in
-      let journal = Journal(["a", "b"])
-      let reader = open(setting.task.stdoutPath, O_RDONLY | O_NONBLOCK | O_CLOEXEC)
-      defer { close(reader) }
-      let delivery = try setting.delivery(journal, limit: 0)
-      let box = NewsBox()
-      let following = Task { await delivery.follow { box.append($0) } }
-      var collected: [UInt8] = []
-      while collected.count < 4 {
-        collected += self.read(reader)
-        await Task.yield()
-      }
-      while journal.commands.count < 2 { try await Task.sleep(for: .milliseconds(10)) }
-      following.cancel()
-      await following.value
-      #expect(collected == Array("a\nb\n".utf8))
-      #expect(box.all == [.notFollowed])
-      #expect(journal.commands.allSatisfy { $0.contains("--boot") && !$0.contains("--follow") })
-    }
-  }
-
-  private final class NewsBox: Sendable {
-    private let news = Mutex<[LogDelivery.News]>([])
-
-    var all: [LogDelivery.News] { self.news.withLock { $0 } }
-
-    func append(_ item: LogDelivery.News) { self.news.withLock { $0.append(item) } }
   }
 
   @Test func aHolderKeepsTheFIFOsOpenAndIsFoundAgain() async throws {

@@ -206,4 +206,43 @@ import Testing
   func refusesOtherCursors(text: String) {
     #expect(JournalCursor(text) == nil)
   }
+
+  /// By the numbers of one sequence, by the clock of one boot, and else by the wall clock.
+  @Test(
+    arguments: [
+      ("s=a;i=9;b=1;m=9;t=9", "s=a;i=a;b=1;m=1;t=1", true), ("s=a;i=9;t=1", "s=b;i=a;t=2", true),
+      ("s=a;i=1;b=1;m=8;t=9", "s=b;i=1;b=1;m=9;t=8", true),
+      ("s=a;i=1;b=1;m=8;t=8", "s=b;i=1;b=2;m=7;t=9", true),
+      ("s=a;i=1;b=1;m=1;t=1", "s=a;i=1;b=1;m=1;t=1", false), ("s=a", "s=a", false),
+      ("s=a;i=1", "s=a;i=fffffffffffffffff", false),
+    ])
+  func ordersCursors(first: String, second: String, precedes: Bool) throws {
+    let (first, second) = (try #require(JournalCursor(first)), try #require(JournalCursor(second)))
+    #expect(first.precedes(second) == precedes)
+    #expect(!second.precedes(first))
+  }
+
+  // MARK: Units
+
+  @Test(
+    arguments: [
+      (#""_SYSTEMD_UNIT":"a.service","_SYSTEMD_SLICE":"b.slice""#, ["a.service", "b.slice"]),
+      (#""_PID":"1","UNIT":"a.service""#, ["a.service"]), (#""_PID":"12","UNIT":"a.service""#, []),
+      (#""_UID":"0","OBJECT_SYSTEMD_UNIT":"a.service""#, ["a.service"]),
+      (#""_UID":"1000","OBJECT_SYSTEMD_UNIT":"a.service""#, []),
+      (
+        #""_UID":"0","MESSAGE_ID":"fc2e22bc6ee647b6b90729ab34a250b1","COREDUMP_UNIT":"a.service""#,
+        ["a.service"]
+      ),
+      (#""_UID":"0","COREDUMP_UNIT":"a.service""#, []),
+      (#""_UID":"5","MESSAGE_ID":"fc2e22bc6ee647b6b90729ab34a250b1","COREDUMP_UNIT":"a.service""#, []),
+    ])
+  func unitsOfAnEntry(fields: String, expected: [String]) throws {
+    let line =
+      #"{"__CURSOR":"s=a","__REALTIME_TIMESTAMP":"1","__MONOTONIC_TIMESTAMP":"1","_BOOT_ID":"b","# + fields
+      + "}"
+    var units: [String] = []
+    try JournalEntry(json: Array(line.utf8)[...]).forEachUnit { units.append($0) }
+    #expect(units == expected)
+  }
 }

@@ -4,14 +4,8 @@ import Systemd
 import TestSupport
 import Testing
 
-/// What becomes of a task's lines when something happens to the host's whole journal: in a module of their own, since it
-/// happens to the lines of all other tests as well.
-@Suite(
-  .serialized,
-  .enabled(
-    if: ProcessInfo.processInfo.environment["INTEGRATION_SYSTEMD"] == "1",
-    "needs root and a private host: make test starts one where that is possible"))
-struct JournalTests {
+/// What becomes of a task's lines when something happens to the host's whole journal.
+extension HostTests {
   @Test func rotationAndVacuuming() async throws {
     let unit = try await NumberedLines.install(portion: 10)
     try await Nomad.run { nomad in

@@ -1,0 +1,58 @@
+import Foundation
+import Synchronization
+import Systemd
+
+/// Follows the journal of units: each by a journalctl of its own as long as there are not too many of them, the units
+/// beyond that by one for all.
+///
+/// Each journalctl that follows needs an inotify instance, of which Linux gives a user 128 unless
+/// `fs.inotify.max_user_instances` says otherwise. systemd needs some too, for units of the type path and for what it
+/// watches itself: were all of root's taken, those would fail. So the plugin takes half of them.
+final class JournalFollowers: Sendable {
+  private let journalctl: Journalctl
+  private let free: Mutex<Int>
+  private let forLines: SharedFollower
+  private let forCompleteEntries: SharedFollower
+
+  /// - Parameter limit: how many units have a journalctl of their own.
+  init(_ journalctl: Journalctl, limit: Int = JournalFollowers.limitOfThisHost) {
+    self.journalctl = journalctl
+    self.free = Mutex(limit)
+    self.forLines = SharedFollower(journalctl, .lineAndUnits)
+    self.forCompleteEntries = SharedFollower(journalctl, .complete)
+  }
+
+  private static var limitOfThisHost: Int {
+    let text = try? String(contentsOfFile: "/proc/sys/fs/inotify/max_user_instances", encoding: .utf8)
+    return max(8, (text.flatMap { Int($0.trimmingCharacters(in: .whitespacesAndNewlines)) } ?? 128) / 2)
+  }
+
+  /// Follows what several units share, until the task is cancelled.
+  func run() async {
+    await withDiscardingTaskGroup { group in
+      group.addTask { await self.forLines.run() }
+      group.addTask { await self.forCompleteEntries.run() }
+    }
+  }
+
+  /// Hands out the entries of units like `Journalctl.follow`. Needs ``run()``.
+  func follow(
+    _ units: [UnitName], after position: JournalPosition, _ detail: JournalEntry.Detail,
+    _ onEntries: @escaping @Sendable ([JournalEntry]) async throws -> Void
+  ) async throws {
+    guard self.take() else {
+      let follower = if case .complete = detail { self.forCompleteEntries } else { self.forLines }
+      return try await follower.follow(units, after: position, detail, onEntries)
+    }
+    defer { self.free.withLock { $0 += 1 } }
+    try await self.journalctl.follow(units, after: position, detail, onEntries)
+  }
+
+  private func take() -> Bool {
+    self.free.withLock { free in
+      guard free > 0 else { return false }
+      free -= 1
+      return true
+    }
+  }
+}
