@@ -80,7 +80,7 @@ let package = Package(
       swiftSettings: strict),
     .testTarget(
       name: "HostTests",
-      dependencies: ["NomadPlugin", "Systemd", "TestSupport", "nomad-driver-systemd"],
+      dependencies: ["MessagePack", "NomadPlugin", "Systemd", "TestSupport", "nomad-driver-systemd"],
       swiftSettings: strict),
     .executableTarget(
       name: "driver-bench", dependencies: ["NomadPlugin", "Systemd", "TestSupport"],

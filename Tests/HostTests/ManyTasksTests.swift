@@ -1,3 +1,4 @@
+import MessagePack
 import NomadPlugin
 import TestSupport
 import Testing
@@ -6,7 +7,9 @@ extension HostTests {
   @Test func twoHundredTasks() async throws {
     try await Nomad.run { nomad in
       let units = try await Self.units(200)
-      let allocations = try units.map { try Allocation(unit: $0) }
+      let allocations = try units.map {
+        try Allocation(unit: $0, driverConfig: ["unit": .string($0), "logs": [:]])
+      }
       defer { for allocation in allocations { allocation.remove() } }
       func forAll(_ call: @escaping @Sendable (String) async throws -> Void) async throws {
         try await withThrowingTaskGroup(of: Void.self) { group in
