@@ -17,6 +17,8 @@ struct DriverConfiguration: Sendable, Hashable {
   var disablesLogCollection = false
   /// Whether commands can be run in tasks.
   var isExecEnabled = true
+  /// Which units jobs may have.
+  var policy = UnitPolicy()
   /// Whether commands are recorded or replayed; nil: neither.
   var transcript: TranscriptMode?
 
@@ -33,7 +35,7 @@ struct DriverConfiguration: Sendable, Hashable {
       "poll_interval": .default(.attribute(.string), "1s"),
       "disable_log_collection": .default(.attribute(.bool), false),
       "exec": .block(.object(["enabled": .default(.attribute(.bool), true)])),
-    ].merging(TranscriptOptions.schema) { own, _ in own })
+    ].merging(UnitPolicyOptions.schema.merging(TranscriptOptions.schema) { own, _ in own }) { own, _ in own })
 
   init() {}
 
@@ -52,6 +54,9 @@ struct DriverConfiguration: Sendable, Hashable {
         attribute: "command_prefix", problem: "no word of it may be empty or have a NUL")
     }
     self.disablesLogCollection = block.disable_log_collection ?? false
+    self.policy = try configuration.decode(UnitPolicyOptions.self).policy
+    // They are not those of another system.
+    if !self.commandPrefix.isEmpty { self.policy.ownUnits = [] }
     self.transcript = try configuration.decode(TranscriptOptions.self).mode
     guard let text = block.poll_interval else { return }
     guard let interval = Duration(goText: text), Self.pollIntervals.contains(interval) else {

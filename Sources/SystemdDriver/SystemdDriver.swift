@@ -171,9 +171,11 @@ public final class SystemdDriver: TaskDriver {
     } catch {
       throw DriverError.unrecoverable("\(error)")
     }
+    try self.checkAllowed(configuration.unit, config, engine)
     async let beginning = self.presentOfJournal(engine.host)
     let status = try await self.look(at: configuration.unit, engine.host)
     let unit = try self.checkLoaded(status, as: configuration.unit)
+    try self.checkAllowed(unit, aliases: status.names, config, engine)
     let wasActive = Self.isActive(status)
     if wasActive, configuration.onActive == .fail {
       throw DriverError.recoverable(
@@ -271,6 +273,13 @@ public final class SystemdDriver: TaskDriver {
       task = try makeTask(taskConfiguration.withoutLogs)
       withoutLogs = .logsUnavailable(unit: unit.name, reason: "\(error)")
     }
+    do {
+      let names = (try? await engine.host.systemctl.show(unit).names) ?? []
+      try self.checkAllowed(unit, aliases: names, handle.config, engine)
+    } catch {
+      await task.abandon()
+      throw error
+    }
     guard try self.register(task) else { return }
     self.workContinuation.yield { await task.run() }
     await task.report(.recovered(unit: unit.name))
@@ -319,6 +328,21 @@ public final class SystemdDriver: TaskDriver {
     }
     let reason = status.loadError.map { " (\($0))" } ?? ""
     throw DriverError.unrecoverable("Cannot start the unit \(unit): \(problem)\(reason)")
+  }
+
+  /// - Throws: `DriverError` (unrecoverable) if the policy denies the unit to the task's job.
+  private func checkAllowed(
+    _ unit: UnitName, aliases: [String] = [], _ task: TaskConfig, _ engine: Engine
+  ) throws {
+    guard let refusal = engine.configuration.policy.refusal(of: unit, aliases: aliases, to: task) else {
+      return
+    }
+    self.logger.warning(
+      "A job was refused a unit.",
+      metadata: [
+        "namespace": "\(task.namespace)", "job": "\(task.jobID)", "unit": "\(unit)", "reason": "\(refusal)",
+      ])
+    throw DriverError.unrecoverable("The unit \(unit) may not be a task's: \(refusal).")
   }
 
   /// Adds a task; false if one of its identifier is there already.

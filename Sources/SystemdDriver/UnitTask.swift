@@ -102,6 +102,12 @@ actor UnitTask {
       logger: logger)
   }
 
+  /// Ends the logs that an earlier process of the plugin began, in place of ``run()``: the unit is not to be taken up.
+  func abandon() async {
+    await self.logs.hold()
+    await self.logs.forget()
+  }
+
   /// Does all that the task needs, until it is dismissed or cancelled.
   func run() async {
     let watch = self.watcher.watch(self.unit) { [weak self] in await self?.observe($0, askedAt: $1) }

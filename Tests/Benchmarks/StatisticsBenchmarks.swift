@@ -8,18 +8,9 @@ enum StatisticsBenchmarks {
   private static let seconds = 20.0
 
   static func run() async throws {
-    // The logs are not what is measured, and 500 journalctl need more inotify instances than many machines have
-    // (fs.inotify.max_user_instances): none follows here.
-    let journalctl = "\(NSTemporaryDirectory())/journalctl-\(UUID().uuidString)"
-    let script = "#!/bin/sh\ncase \"$*\" in *--follow*) exec sleep infinity;; esac\nexec journalctl \"$@\"\n"
-    try Data(script.utf8).write(to: URL(fileURLWithPath: journalctl))
-    try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: journalctl)
-    defer { try? FileManager.default.removeItem(atPath: journalctl) }
     for prefix in [[], ["/usr/bin/env"]] as [[String]] {
       for count in prefix.isEmpty ? [1, 100, 500] : [1, 100] {
-        try await Nomad.run([
-          "journalctl_path": .string(journalctl), "command_prefix": .array(prefix.map { .string($0) }),
-        ]) { nomad in
+        try await Nomad.run(["command_prefix": .array(prefix.map { .string($0) })]) { nomad in
           try await self.measure(nomad, unitCount: count, how: prefix.isEmpty ? "" : ", by systemctl show")
         }
       }

@@ -254,28 +254,30 @@ import Testing
         transport: try LibGRPC.ServerTransport(unixSocketPath: path), services: [service])
       let serving = Task { try await server.serve() }
       try await withGRPCClient(transport: LibGRPC.ClientTransport(unixSocketPath: path)) { client in
-        let (go, continuation) = AsyncStream.makeStream(of: Void.self)
-        let (started, startedContinuation) = AsyncStream.makeStream(of: Void.self)
+        let (go, continuation) = AsyncStream.makeStream(of: [UInt8].self)
+        let (answers, answerContinuation) = AsyncStream.makeStream(of: [UInt8].self)
         let running = Task {
           try await client.stream("BidiStream") { writer in
             try await writer.write([1])
-            for await _ in go { break }
-            try await writer.write([2])
+            for await message in go { try await writer.write(message) }
           } _: { response in
-            var messages: [[UInt8]] = []
-            for try await message in response.messages {
-              messages.append(message)
-              startedContinuation.yield()
-            }
-            return messages
+            for try await message in response.messages { answerContinuation.yield(message) }
           }
         }
-        for await _ in started { break }
+        var answer = answers.makeAsyncIterator()
+        #expect(await answer.next() == [1])
         server.beginGracefulShutdown()
         // New calls are refused, whether on this connection or a new one.
         try await eventually { (try? await client.call("Unary", [1])) == nil }
-        continuation.yield()
-        #expect(try await running.value == [[1], [2]])
+        continuation.yield([2])
+        #expect(await answer.next() == [2])
+        continuation.finish()
+        do {
+          try await running.value
+        } catch let error as RPCError where error.code == .unavailable {
+          // The server closes the connection after the call's status. If libgrpc's client comes to write something just
+          // then, an acknowledgement for example, it gives the connection up before it has read that.
+        }
         try await serving.value
       }
       #expect(!FileManager.default.fileExists(atPath: path))
