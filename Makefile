@@ -1,7 +1,7 @@
 # Everything that a person or CI does. The first two are `make run` and `make test`.
 
 .PHONY: help run test test-matrix record build release man lint format bench proto clean deps deps-test \
-  interop test-build
+  interop test-build soak
 .DEFAULT_GOAL := help
 
 # Warnings are errors in this package's own targets (see Package.swift).
@@ -145,6 +145,11 @@ bench: build ## Measure, and print the figures as a table; PARTS="calls logs …
 	$(call install,$(RUN_PACKAGES))
 	$(MAKE) --no-print-directory release PRODUCT=driver-bench
 	$(SUDO) $(HOST) run $(HOST_NAME) .build/release/driver-bench bin/nomad-driver-systemd $(PARTS)
+
+soak: build ## Run tasks for SECONDS (3600) with all that can happen to them, and compare with what must be true.
+	$(call install,$(RUN_PACKAGES))
+	$(MAKE) --no-print-directory release PRODUCT=driver-soak
+	$(SUDO) $(HOST) run $(HOST_NAME) .build/release/driver-soak bin/nomad-driver-systemd $(or $(SECONDS),3600)
 
 clean: ## Remove what was built.
 	rm -rf .build bin

@@ -85,6 +85,9 @@ let package = Package(
     .executableTarget(
       name: "driver-bench", dependencies: ["NomadPlugin", "Systemd", "TestSupport"],
       path: "Tests/Benchmarks", swiftSettings: strict),
+    .executableTarget(
+      name: "driver-soak", dependencies: ["GoPlugin", "NomadPlugin", "Promises", "TestSupport"],
+      path: "Tests/Soak", swiftSettings: strict),
     .testTarget(
       name: "LibGRPCTransportTests", dependencies: ["LibGRPCTransport", grpcCore], swiftSettings: strict),
     .testTarget(
