@@ -5,11 +5,14 @@ import Spawning
 /// A process that does nothing but keep two descriptors open, and outlives this one.
 ///
 /// It is `sleep(1)`, with the descriptors as its standard output and error: what it holds is seen with `ls -l /proc/PID/fd`.
+/// Until it is told to ``stay()`` it is a shell that ends with this process: whoever is to find it later has to be able to.
 package final class DescriptorHolder: Sendable {
   /// The process.
   package let processID: Int32
   private let pidDescriptor: ReadableDescriptor
   private let descriptor: Int32
+  /// Through which the process is told to stay.
+  private let order: InputPipe?
 
   // Starting blocks its thread, so it has no place on the cooperative pool.
   private static let queue = DispatchQueue(label: "systemd.holders")
@@ -18,7 +21,12 @@ package final class DescriptorHolder: Sendable {
   /// one by now.
   ///
   /// - Parameter descriptor: one of the same file.
-  package init?(processID: Int32, holding descriptor: Int32) {
+  package convenience init?(processID: Int32, holding descriptor: Int32) {
+    self.init(processID: processID, holding: descriptor, order: nil)
+  }
+
+  private init?(processID: Int32, holding descriptor: Int32, order: InputPipe?) {
+    self.order = order
     let pidDescriptor = Linux.pidfdOpen(processID)
     guard pidDescriptor >= 0, let reader = ReadableDescriptor(pidDescriptor) else { return nil }
     self.processID = processID
@@ -30,19 +38,24 @@ package final class DescriptorHolder: Sendable {
     else { return nil }
   }
 
-  /// Starts a process that holds two descriptors, which stay open here.
+  /// Starts a process that holds two descriptors, which stay open here, as long as this process lives, or until it is told to
+  /// ``stay()``.
   ///
   /// - Throws: ``SpawnError``.
   package static func start(holding first: Int32, _ second: Int32) async throws -> DescriptorHolder {
+    guard let order = InputPipe() else { throw SpawnError(code: errno) }
     let program = Spawn(
-      path: Executable.find("sleep"), arguments: ["2147483647"], environment: [], directory: "/",
-      streams: .descriptors(input: nil, output: first, error: second), leadsSession: true)
+      path: "/bin/sh",
+      arguments: ["-c", #"read -r order && exec "$0" 2147483647 </dev/null"#, Executable.find("sleep")],
+      environment: [], directory: "/",
+      streams: .descriptors(input: order.readingEnd, output: first, error: second), leadsSession: true)
     return try await withCheckedThrowingContinuation { continuation in
       self.queue.async {
         continuation.resume(
           with: Result {
             let processID = try program.start()
-            guard let holder = DescriptorHolder(processID: processID, holding: first) else {
+            order.closeReadingEnd()
+            guard let holder = DescriptorHolder(processID: processID, holding: first, order: order) else {
               let error = errno
               kill(processID, SIGKILL)
               waitpid(processID, nil, 0)
@@ -52,6 +65,12 @@ package final class DescriptorHolder: Sendable {
           })
       }
     }
+  }
+
+  /// Has the process outlive this one.
+  package func stay() async {
+    _ = try? await self.order?.writingEnd.write([UInt8(ascii: "\n")])
+    self.order?.writingEnd.close()
   }
 
   /// Ends the process and waits until it is gone, and what it held closed.

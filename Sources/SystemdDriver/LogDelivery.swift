@@ -77,7 +77,10 @@ actor LogDelivery {
       }
     }
     self.file = file
-    self.position = (resumes ? file?.read() : nil) ?? LogPosition()
+    let kept = file?.read()
+    self.position = (resumes ? kept : nil) ?? LogPosition()
+    // A process before this one may have died while it started the same task.
+    self.position.holder = kept?.holder
     self.beginning = self.position.cursor.map { .after($0) } ?? position
     self.standardOutput = try LogPipe(path: task.stdoutPath, for: task)
     self.standardError = try LogPipe(path: task.stderrPath, for: task)
@@ -95,21 +98,35 @@ actor LogDelivery {
   /// Keeps the collector from seeing the end of the logs if this process dies: it would not begin again.
   func hold() async {
     guard self.isOn, self.holder == nil else { return }
-    let descriptors = [self.standardOutput.duplicate(), self.standardError.duplicate()].compactMap(\.self)
+    self.takeUpHolder()
+    guard self.holder == nil else { return }
+    let descriptors = self.duplicates
     defer { for descriptor in descriptors { LogPipe.close(descriptor) } }
     guard let first = descriptors.first, let last = descriptors.last else { return }
-    self.holder = self.position.holder.flatMap { DescriptorHolder(processID: $0, holding: first) }
-    guard self.holder == nil else { return }
     do {
       let holder = try await DescriptorHolder.start(holding: first, last)
       self.holder = holder
       self.position.holder = holder.processID
-      self.file?.write(self.position)
+      guard let file = self.file else { return }
+      file.write(self.position)
+      await holder.stay()
     } catch {
       self.logger.warning(
         "If the plugin dies, the task's logs end until the agent is restarted: nothing holds them open.",
         metadata: ["error": "\(error)"])
     }
+  }
+
+  /// Finds the holder that an earlier process of the plugin has started.
+  private func takeUpHolder() {
+    guard self.holder == nil, let processID = self.position.holder else { return }
+    let descriptors = self.duplicates
+    defer { for descriptor in descriptors { LogPipe.close(descriptor) } }
+    self.holder = descriptors.first.flatMap { DescriptorHolder(processID: processID, holding: $0) }
+  }
+
+  private var duplicates: [Int32] {
+    [self.standardOutput.duplicate(), self.standardError.duplicate()].compactMap(\.self)
   }
 
   // MARK: Following
@@ -205,6 +222,7 @@ actor LogDelivery {
 
   /// The collector sees the end of the logs when nobody holds them open any more.
   private func close() async {
+    self.takeUpHolder()
     self.standardOutput.close()
     self.standardError.close()
     await self.holder?.end()

@@ -103,10 +103,7 @@ actor UnitTask {
   }
 
   /// Ends the logs that an earlier process of the plugin began, in place of ``run()``: the unit is not to be taken up.
-  func abandon() async {
-    await self.logs.hold()
-    await self.logs.forget()
-  }
+  func abandon() async { await self.logs.forget() }
 
   /// Does all that the task needs, until it is dismissed or cancelled.
   func run() async {

@@ -22,11 +22,11 @@ struct Main {
     let end = ContinuousClock.now + .seconds(seconds)
     let disturbing = Task { await disturbances.run() }
     while ContinuousClock.now < end {
-      // One that lives long, to see whether it holds more and more; then some that are killed.
-      await self.runPlugin(slots, report, rests: 6, restInterval: .seconds(60), until: end)
       for _ in 0..<20 where ContinuousClock.now < end {
         await self.runPlugin(slots, report, rests: 0, until: end)
       }
+      // One that lives long, to see whether it holds more and more.
+      await self.runPlugin(slots, report, rests: 5, restInterval: .seconds(60), until: end)
     }
     await self.runPlugin(slots, report, rests: 1, restInterval: .zero, until: end)
     disturbing.cancel()
@@ -53,7 +53,7 @@ struct Main {
           }
           return
         }
-        for _ in 0..<rests {
+        for _ in 0..<rests where ContinuousClock.now < end || rests == 1 {
           let session = SoakSession()
           await self.play(slots, nomad, session, report) {
             try? await Task.sleep(for: min(restInterval, max(.zero, end - ContinuousClock.now)))

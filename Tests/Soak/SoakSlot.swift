@@ -140,15 +140,15 @@ actor SoakSlot {
         _ = try? await Units.systemctl("stop", run.unit)
       case 37..<42 where run.kind == .runs && run.isUndisturbed:
         self.report.count("restarts by somebody else")
+        self.disturb()
         _ = try? await Units.systemctl("restart", run.unit)
       case 42..<55:
         _ = try await nomad.calls.inspectTask(run.id)
-      case 55..<65:
+      case 55..<65 where run.kind == .runs && run.isUndisturbed:
         let result = try await nomad.calls.execTask(
           run.id, command: ["/bin/echo", "x"], timeout: .seconds(30))
         self.report.count("commands in tasks")
-        // A stop ends it as well.
-        if run.kind == .runs, self.run?.isUndisturbed == true, result.exitResult.exitCode != 0 {
+        if result.exitResult.exitCode != 0 {
           self.report.violation("\(run.unit): exec ended with \(result.exitResult.exitCode)")
         }
       case 65..<75:
@@ -182,17 +182,20 @@ actor SoakSlot {
     try await nomad.calls.destroyTask(run.id, force: false)
     self.run = nil
     let lines = try await run.allocation.allLines()
-    if !run.lacksLines { self.check(lines, of: run) }
+    if !run.lacksLines, run.kind != .broken { await self.check(lines, of: run) }
     self.report.count("lines", lines.count)
     run.allocation.remove()
-    let state = try await Units.property("ActiveState", of: run.unit)
+    var state = ""
+    // While systemd executes itself anew it says nothing.
+    while state.isEmpty { state = try await Units.property("ActiveState", of: run.unit) }
     if state != "inactive" { self.report.violation("\(run.unit) is \(state) after its task was destroyed") }
   }
 
   /// The lines of each process are numbered from 1 on. None is missing, and where the plugin was not killed, none comes twice.
-  private func check(_ lines: [String], of run: Run) {
+  private func check(_ lines: [String], of run: Run) async {
     var last: [Substring: Int] = [:]
     var repetitions = 0
+    var repeated = ""
     for line in lines {
       let words = line.split(separator: " ")
       guard let word = words.last, let number = Int(word), words.count <= 2 else {
@@ -204,17 +207,29 @@ actor SoakSlot {
         self.report.violation(
           "\(run.unit): \(number) follows \(previous), after \(run.killCount) kills of the plugin")
       }
-      if number <= previous { repetitions += 1 }
+      if number <= previous {
+        repetitions += 1
+        repeated = line
+      }
       last[process] = number
     }
     // Of a write that was not noted, 4096 bytes of lines as short as "1 2" and "12345".
     if repetitions > run.killCount * 1024 {
       self.report.violation(
-        "\(run.unit): \(repetitions) lines came again after \(run.killCount) kills of the plugin")
+        "\(run.unit): \(repetitions) lines came again after \(run.killCount) kills of the plugin, the last of them "
+          + "'\(repeated)', which is in the journal \(await self.journal(of: run).count { $0 == repeated }) times"
+      )
     }
-    if run.isUndisturbed, let count = run.kind.lineCount, last.values.reduce(0, +) != count {
-      self.report.violation("\(run.unit): \(last.values.reduce(0, +)) of \(count) lines")
+    let count = last.values.reduce(0, +)
+    if run.isUndisturbed, let all = run.kind.lineCount, count != all {
+      self.report.violation(
+        "\(run.unit): \(count) of \(all) lines; in the journal are \(await self.journal(of: run))")
     }
+  }
+
+  private func journal(of run: Run) async -> [Substring] {
+    let output = try? await Units.command("journalctl", "--unit=\(run.unit)", "--output=cat")
+    return output?.split(separator: "\n").suffix(20) ?? []
   }
 
   private func giveUp(_ nomad: Nomad) async {

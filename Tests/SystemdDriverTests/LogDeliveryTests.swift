@@ -137,7 +137,30 @@ import Testing
       #expect(Foundation.read(reader, &byte, 1) == -1 && errno == EAGAIN)
       let second = try setting.delivery(journal, resumes: true)
       await second.hold()
+      // One more start of the task finds it as well, and ends it if it fails.
+      let third = try setting.delivery(journal)
+      await third.forget()
       await second.forget()
+      #expect(Foundation.read(reader, &byte, 1) == 0)
+    }
+  }
+
+  /// The plugin dies before it has noted who holds the FIFOs.
+  @Test func aHolderThatNobodyKnowsOfEnds() async throws {
+    try await self.withSetting { setting in
+      let writer = open(setting.task.stdoutPath, O_RDWR | O_NONBLOCK | O_CLOEXEC)
+      let reader = open(setting.task.stdoutPath, O_RDONLY | O_NONBLOCK | O_CLOEXEC)
+      defer { close(reader) }
+      var holder: DescriptorHolder? = try await DescriptorHolder.start(holding: writer, writer)
+      close(writer)
+      var byte: UInt8 = 0
+      #expect(Foundation.read(reader, &byte, 1) == -1 && errno == EAGAIN)
+      let processID = try #require(holder?.processID)
+      holder = nil
+      var status = siginfo_t()
+      while waitid(P_PID, id_t(processID), &status, WEXITED | WNOHANG) == 0, status.si_signo == 0 {
+        await Task.yield()
+      }
       #expect(Foundation.read(reader, &byte, 1) == 0)
     }
   }
