@@ -56,9 +56,10 @@ public struct UnitHistory: Sendable, Hashable {
     }
   }
 
-  /// How a run ended; without an identifier, the last one.
-  public func end(of invocationID: String?) -> End? {
+  /// How the unit ended in the end: in a run, or in the last one after it, since systemd may have restarted the unit; without
+  /// an identifier, in the last one.
+  public func end(since invocationID: String?) -> End? {
     guard let invocationID else { return self.ends.last }
-    return self.ends.last { $0.invocationID == invocationID }
+    return self.ends.contains { $0.invocationID == invocationID } ? self.ends.last : nil
   }
 }

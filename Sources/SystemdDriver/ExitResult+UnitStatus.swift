@@ -23,7 +23,7 @@ extension ExitResult {
   init?(_ status: UnitStatus, history: UnitHistory? = nil, of invocationID: String? = nil) {
     switch status.activeState {
     case .inactive:
-      if let end = history?.end(of: invocationID) {
+      if let end = history?.end(since: invocationID) {
         self.init(status.id, result: end.result, mainProcessExit: end.mainProcessExit)
       } else if status.isForgotten {
         self.init(forgotten: status)

@@ -45,6 +45,9 @@ actor LogDelivery {
   private static let patience: Duration = .seconds(10)
   /// How long they may take in all.
   private static let longestEnd: Duration = .seconds(300)
+  /// How long journald is asked again whether it has all lines if it does not answer, and how often.
+  private static let syncPatience: Duration = .seconds(2)
+  private static let syncInterval: Duration = .milliseconds(100)
   /// How long to wait before journalctl is started again after it failed, at first and at most.
   private static let retryIntervals: ClosedRange<Duration> = .seconds(1)...(.seconds(30))
 
@@ -184,7 +187,9 @@ actor LogDelivery {
   // MARK: The end
 
   /// Delivers what is left when the unit has ended and nobody follows any more, and ends the logs.
-  func finish(_ tell: @escaping @Sendable (News) async -> Void) async {
+  ///
+  /// - Throws: `CancellationError` if the task is cancelled: the logs are left for the next process of the plugin.
+  func finish(_ tell: @escaping @Sendable (News) async -> Void) async throws {
     if self.isOn {
       await withTaskGroup(of: Void.self) { group in
         group.addTask { await self.deliverRest(tell) }
@@ -192,6 +197,7 @@ actor LogDelivery {
         await group.next()
         group.cancelAll()
       }
+      try Task.checkCancellation()
     }
     await self.close()
     self.position.holder = nil
@@ -231,7 +237,7 @@ actor LogDelivery {
 
   private func deliverRest(_ tell: @escaping @Sendable (News) async -> Void) async {
     do {
-      try await self.journalctl.sync(timeLimit: Self.patience)
+      try await self.sync()
     } catch {
       self.logger.warning("journald did not say that it has all lines.", metadata: ["error": "\(error)"])
     }
@@ -242,6 +248,19 @@ actor LogDelivery {
       self.logger.warning(
         "The last lines of the unit may be missing from the task's logs.",
         metadata: ["unit": "\(self.unit)", "error": "\(error)"])
+    }
+  }
+
+  private func sync() async throws {
+    let deadline = ContinuousClock.now + Self.syncPatience
+    while true {
+      do {
+        return try await self.journalctl.sync(timeLimit: Self.patience)
+      } catch let error as SystemdError where error.reason != .accessDenied && ContinuousClock.now < deadline
+      {
+        // journald may just be restarted.
+        try await Task.sleep(for: Self.syncInterval)
+      }
     }
   }
 

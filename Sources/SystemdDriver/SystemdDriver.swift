@@ -393,7 +393,7 @@ public final class SystemdDriver: TaskDriver {
       }
       try await self.stopTask(id, timeout: .zero, signal: nil)
     }
-    await task.resetFailure()
+    try await task.resetFailure()
     await self.remove(task)
   }
 

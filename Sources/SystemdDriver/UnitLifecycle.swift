@@ -185,7 +185,7 @@ struct UnitLifecycle: Sendable, Hashable {
     if history == nil, self.needsHistory(status, isFirst: before == nil) {
       return effects + [.consultJournal]
     }
-    return effects + self.end(result, history?.end(of: self.invocationID))
+    return effects + self.end(result, history?.end(since: self.invocationID))
   }
 
   /// Whether systemd's own answer about a unit that is inactive may not be all. It keeps a unit that has failed, if

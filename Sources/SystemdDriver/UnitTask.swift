@@ -37,6 +37,10 @@ actor UnitTask {
   private static let followDelay: Duration = .milliseconds(200)
   /// How long the end of a unit that is killed may take.
   private static let killLimit: Duration = .seconds(30)
+  /// How often the failure of a unit is tried to be reset, and how long after a failed attempt.
+  private static let resetAttempts = 3
+  private static let resetInterval: Duration = .seconds(1)
+
   /// How a task begins.
   enum Start: Sendable {
     /// The unit's start is asked for. If it may be passed over since conditions are not met, that is looked for.
@@ -130,8 +134,7 @@ actor UnitTask {
       _ = await self.hasEnded()
       group.cancelAll()
     }
-    if let result = self.ended.current {
-      await self.logs.finish { await self.take($0) }
+    if let result = self.ended.current, (try? await self.logs.finish { await self.take($0) }) != nil {
       self.exit.fulfil(.success(result))
     }
     if (try? await self.dismissed.value) != nil {
@@ -570,12 +573,21 @@ actor UnitTask {
   }
 
   /// Makes systemd forget that the unit has failed, so that its start limit does not refuse the next start.
-  func resetFailure() async {
+  ///
+  /// - Throws: `CancellationError`.
+  func resetFailure() async throws {
     guard self.lifecycle.status?.activeState == .failed else { return }
-    do {
-      try await self.host.systemctl.resetFailed(self.unit)
-    } catch {
-      self.logger.warning("The failed unit was not reset.", metadata: ["error": "\(error)"])
+    for attempt in 1...Self.resetAttempts {
+      do {
+        return try await self.host.systemctl.resetFailed(self.unit)
+      } catch let error as SystemdError {
+        // systemd may just be executing itself anew.
+        if attempt < Self.resetAttempts {
+          try await Task.sleep(for: Self.resetInterval)
+        } else {
+          self.logger.warning("The failed unit was not reset.", metadata: ["error": "\(error)"])
+        }
+      }
     }
   }
 

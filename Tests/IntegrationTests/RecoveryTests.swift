@@ -140,6 +140,20 @@ import Testing
     #expect(result.exitCode == 0 && result.message == nil, "\(result)")
   }
 
+  /// What counts is the last run of those that systemd has begun, not the one that is in the handle.
+  @Test func aRestartAndAnEnd() async throws {
+    let unit = try await Units.install(
+      "[Service]", "Restart=on-failure", "RestartSec=10ms",
+      "ExecStart=/bin/sh -c 'until test -e /run/NAME.go; do sleep 0.02; done; test -e /run/NAME.2 || { >/run/NAME.2; exit 7; }'"
+    )
+    let (result, _) = try await self.recover(afterTheEndOf: unit) {
+      try await eventually("the end of the last run") {
+        try await Units.property("ActiveState", of: unit) == "inactive"
+      }
+    }
+    #expect(result.exitCode == 0 && result.message == nil, "\(result)")
+  }
+
   @Test func theStartIsWhenItWas() async throws {
     let unit = try await Units.make("t-sleep")
     let allocation = try Allocation(unit: unit)

@@ -23,6 +23,7 @@ final class SoakDisturbances: Sendable {
         default: ["systemctl", "daemon-reexec"]
         }
       self.report.count(command.joined(separator: " "))
+      self.report.say(command.joined(separator: " "))
       if command.contains("daemon-reexec") { self.last.withLock { $0 = ContinuousClock.now } }
       _ = try? await Units.run(command)
       if command.contains("daemon-reexec") { self.last.withLock { $0 = ContinuousClock.now } }

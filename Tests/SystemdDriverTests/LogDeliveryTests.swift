@@ -109,7 +109,7 @@ import Testing
         close(error)
       }
       let delivery = try setting.delivery(Journal(messages, priority: { $0 % 3 == 0 ? 3 : 6 }))
-      let finishing = Task { await delivery.finish { _ in } }
+      let finishing = Task { try await delivery.finish { _ in } }
       var (outputBytes, errorBytes): ([UInt8], [UInt8]) = ([], [])
       func text(_ isError: Bool) -> String {
         messages.enumerated().filter { ($0.offset % 3 == 0) == isError }.map { $0.element + "\n" }.joined()
@@ -119,7 +119,7 @@ import Testing
         errorBytes += self.read(error)
         await Task.yield()
       }
-      await finishing.value
+      try await finishing.value
       #expect(outputBytes == Array(text(false).utf8) && errorBytes == Array(text(true).utf8))
     }
   }
@@ -141,6 +141,39 @@ import Testing
       let third = try setting.delivery(journal)
       await third.forget()
       await second.forget()
+      #expect(Foundation.read(reader, &byte, 1) == 0)
+    }
+  }
+
+  /// The plugin is told to end while it delivers the last lines: the next process goes on.
+  @Test func aFinishThatIsInterrupted() async throws {
+    try await self.withSetting { setting in
+      let messages = (0..<20).map { "\($0) " + String(repeating: "x", count: 10_000) }
+      let journal = Journal(messages)
+      let reader = open(setting.task.stdoutPath, O_RDONLY | O_NONBLOCK | O_CLOEXEC)
+      defer { close(reader) }
+      let first = try setting.delivery(journal)
+      await first.hold()
+      let finishing = Task { try await first.finish { _ in } }
+      var collected: [UInt8] = []
+      // Nobody reads more, so that it stands still.
+      while collected.count < 5000 {
+        collected += self.read(reader, atMost: 5000 - collected.count)
+        await Task.yield()
+      }
+      finishing.cancel()
+      await #expect(throws: CancellationError.self) { try await finishing.value }
+      let next = try setting.delivery(journal, resumes: true)
+      let going = Task { try await next.finish { _ in } }
+      let expected = Array((messages.joined(separator: "\n") + "\n").utf8)
+      while collected.count < expected.count {
+        collected += self.read(reader)
+        await Task.yield()
+      }
+      try await going.value
+      #expect(collected == expected)
+      await first.forget()
+      var byte: UInt8 = 0
       #expect(Foundation.read(reader, &byte, 1) == 0)
     }
   }
