@@ -581,12 +581,13 @@ actor UnitTask {
       do {
         return try await self.host.systemctl.resetFailed(self.unit)
       } catch let error as SystemdError {
-        // systemd may just be executing itself anew.
-        if attempt < Self.resetAttempts {
-          try await Task.sleep(for: Self.resetInterval)
-        } else {
+        let isFinal = error.reason == .unitNotFound || error.reason == .accessDenied
+        guard !isFinal, attempt < Self.resetAttempts else {
           self.logger.warning("The failed unit was not reset.", metadata: ["error": "\(error)"])
+          return
         }
+        // systemd may just be executing itself anew.
+        try await Task.sleep(for: Self.resetInterval)
       }
     }
   }
