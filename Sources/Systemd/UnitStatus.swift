@@ -125,10 +125,10 @@ public struct UnitStatus: Sendable, Hashable {
   public var serviceType: String? { text("Type") }
 
   /// The process ID of a service's main process, while it runs.
-  public var mainProcessID: Int32? { number("MainPID").flatMap { $0 == 0 ? nil : $0 } }
+  public var mainProcessID: Int32? { number("MainPID").flatMap { $0 > 0 ? $0 : nil } }
 
   /// The process ID of the command that starts, stops or reloads the unit, while it runs.
-  public var controlProcessID: Int32? { number("ControlPID").flatMap { $0 == 0 ? nil : $0 } }
+  public var controlProcessID: Int32? { number("ControlPID").flatMap { $0 > 0 ? $0 : nil } }
 
   /// The unit's control group below the root of the hierarchy, while it has one.
   public var controlGroup: String? { text("ControlGroup") }
