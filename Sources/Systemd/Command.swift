@@ -43,8 +43,9 @@ extension Command: CustomStringConvertible {
     }
     if isPlain && !argument.isEmpty { return argument }
     guard argument.unicodeScalars.contains(where: \.isHidden) else {
-      return "'" + argument.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "'\\''")
-        + "'"
+      // By bytes: a quotation mark with a combining mark after it is another Character, and to a shell the same.
+      let parts = argument.utf8.split(separator: UInt8(ascii: "'"), omittingEmptySubsequences: false)
+      return "'" + parts.map { String(Substring($0)) }.joined(separator: "'\\''") + "'"
     }
     // Control characters and their like must neither break the line nor reach the terminal of whoever reads a log.
     var quoted = "$'"

@@ -48,7 +48,7 @@ struct ControlGroupMembership: Sendable, Hashable {
     guard controlGroup.hasPrefix("/"), controlGroup != "/" else { return false }
     return self.lines.contains { line in
       (line.controllers.isEmpty || line.controllers == "name=systemd")
-        && (line.path == controlGroup || line.path.hasPrefix(controlGroup + "/"))
+        && (line.path == controlGroup || line.path.utf8.starts(with: "\(controlGroup)/".utf8))
     }
   }
 

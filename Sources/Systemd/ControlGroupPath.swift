@@ -10,8 +10,12 @@ package struct ControlGroupPath: Sendable, Hashable {
 
   /// Takes an absolute path of at most 64 names, each of at most 255 bytes. Anything else gives `nil`.
   package init?(_ text: String) {
-    guard text.hasPrefix("/") else { return nil }
-    let components = text.dropFirst().split(separator: "/", omittingEmptySubsequences: false).map(String.init)
+    guard text.utf8.first == UInt8(ascii: "/") else { return nil }
+    // By bytes, as the kernel does: a slash with a combining mark after it is another Character.
+    let components = text.utf8.dropFirst().split(
+      separator: UInt8(ascii: "/"), omittingEmptySubsequences: false
+    )
+    .map { String(Substring($0)) }
     // The root itself is a slice's: `-.slice`.
     self.components = components == [""] ? [] : components
     let areValid = self.components.allSatisfy { name in

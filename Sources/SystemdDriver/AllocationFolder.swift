@@ -11,8 +11,8 @@ final class AllocationFolder: Sendable {
   ///
   /// - Throws: `DriverError` (unrecoverable) with the system's reason.
   init(of file: String, for task: TaskConfig) throws {
-    let folder = file.split(separator: "/").dropLast()
-    let base = task.allocationDirectory.split(separator: "/")
+    let folder = Self.components(file).dropLast()
+    let base = Self.components(task.allocationDirectory)
     let isInside = !base.isEmpty && folder.starts(with: base)
     let path = "/" + folder.joined(separator: "/")
     var descriptor = Glibc.open(
@@ -20,7 +20,7 @@ final class AllocationFolder: Sendable {
     if isInside {
       for component in folder.dropFirst(base.count) where descriptor >= 0 {
         let flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC
-        let next = component == ".." ? -1 : openat(descriptor, String(component), flags)
+        let next = component == ".." ? -1 : openat(descriptor, component, flags)
         let reason = errno
         close(descriptor)
         errno = reason
@@ -37,6 +37,11 @@ final class AllocationFolder: Sendable {
   }
 
   deinit { close(self.descriptor) }
+
+  /// The names on a path, by bytes as the kernel takes it: a slash with a combining mark after it is another Character.
+  private static func components(_ path: String) -> [String] {
+    path.utf8.split(separator: UInt8(ascii: "/")).map { String(Substring($0)) }
+  }
 
   /// Opens a file of the folder; a link is not followed. On failure -1, with `errno` set.
   func open(_ name: String, _ flags: Int32) -> Int32 {

@@ -19,8 +19,11 @@ final class LogPositionFile: Sendable {
   /// - Throws: `DriverError` with the system's reason.
   init(for task: TaskConfig) throws {
     self.folder = try AllocationFolder(of: task.stdoutPath, for: task)
-    // A task's name may have any character but not be a path.
-    self.name = ".\(task.name.replacingOccurrences(of: "/", with: "_")).journal-cursor"
+    // A task's name may have any character but not be a path. (By bytes: a slash with a combining mark after it is
+    // another Character.)
+    let name = String(
+      decoding: task.name.utf8.map { $0 == UInt8(ascii: "/") ? UInt8(ascii: "_") : $0 }, as: UTF8.self)
+    self.name = ".\(name).journal-cursor"
     self.descriptor = self.folder.open(self.name, O_RDWR | O_CREAT)
     var status = stat()
     guard self.descriptor >= 0, fstat(self.descriptor, &status) == 0 else {

@@ -128,6 +128,26 @@ import Testing
     }
   }
 
+  /// To Swift a slash with a combining mark after it is another Character, to the kernel it is a slash.
+  @Test func aSlashIsOneWhateverFollowsIt() async throws {
+    try await self.withFolder { folder in
+      var task = TaskConfig(id: "x")
+      task.name = "./\u{301}x"
+      task.allocationDirectory = "\(folder)/alloc"
+      task.stdoutPath = "\(folder)/alloc/\u{301}logs/.web.stdout.fifo"
+      let logs = "\(folder)/alloc/\u{301}logs"
+      try FileManager.default.createDirectory(atPath: logs, withIntermediateDirectories: true)
+      let file = try LogPositionFile(for: task)
+      #expect(try FileManager.default.contentsOfDirectory(atPath: logs) == [".._\u{301}x.journal-cursor"])
+      file.remove()
+      // A link on the way, before the mark.
+      try FileManager.default.createSymbolicLink(
+        atPath: "\(folder)/alloc/link", withDestinationPath: "\(folder)/alloc")
+      task.stdoutPath = "\(folder)/alloc/link/\u{301}logs/.web.stdout.fifo"
+      #expect(throws: DriverError.self) { try LogPositionFile(for: task) }
+    }
+  }
+
   @Test func aLinkInPlaceOfTheCursorIsNotFollowed() async throws {
     try await self.withFolder { folder in
       var task = TaskConfig(id: "x")
