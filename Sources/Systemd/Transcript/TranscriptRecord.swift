@@ -199,7 +199,9 @@ extension TranscriptRecord {
     private static let latest: UInt64 = 1000 * 365 * 86400 * 1_000_000
 
     private var header: TranscriptHeader? {
-      guard let plugin, let recording, let part, let realtime, let uptime, let prefix else { return nil }
+      guard let plugin, let recording, let part, (0..<Int.max).contains(part), let realtime, let uptime,
+        let prefix
+      else { return nil }
       return TranscriptHeader(
         plugin: plugin, recording: recording, part: part, realtime: RealtimeTimestamp(microseconds: realtime),
         uptime: uptime, bootID: boot_id, commandPrefix: prefix)
