@@ -1,7 +1,7 @@
 # Everything that a person or CI does. The first two are `make run` and `make test`.
 
 .PHONY: help run test test-matrix record build release man lint format bench proto clean deps deps-test \
-  interop test-build soak
+  interop test-build soak fuzz test-asan
 .DEFAULT_GOAL := help
 
 # Warnings are errors in this package's own targets (see Package.swift).
@@ -12,6 +12,7 @@ HOST := testdata/systemd-host
 # Several checkouts, and runs at once, have hosts of their own.
 HOST_NAME = $@-$(shell echo $$PPID)
 INTEROP := .build/interop
+FUZZ_BUILD := .build/fuzz
 RELEASE := .build/release-static
 GO := GO111MODULE=off GOPATH=/usr/share/gocode go
 
@@ -88,7 +89,7 @@ test-build: interop
 # A process for each module's tests: some look at what their whole process holds. A few tests at once: each has plugins
 # and units of its own, and with all of them at once a small machine does little but change between processes.
 TEST_MODULES := $(notdir $(wildcard Tests/*Tests))
-RUN_TESTS := env SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=8 sh -ec 'for module in $(TEST_MODULES); do swift test --skip-build --filter "^$$module\."; done'
+RUN_TESTS = env SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=8 sh -ec 'for module in $(TEST_MODULES); do swift test --skip-build $(SANITIZER) --filter "^$$module\."; done'
 
 test: test-build ## Run every test; those against systemd in a private host, as root.
 	@if [ "$$(id -u)" = 0 ]; then \
@@ -104,6 +105,30 @@ test: test-build ## Run every test; those against systemd in a private host, as 
 	  echo "Skipping the tests against systemd: they need root to start a private host (sudo make test)."; \
 	  $(RUN_TESTS); \
 	fi
+
+# In a folder of its own, as all is built otherwise; linked by lld, as gold cannot. Of Debian's libgrpc only the calls of
+# malloc(3) and the like are checked. Leaks are not looked for: Swift marks its references to indirect enums, and those of
+# every global are reported. LeakTests look for leaks.
+test-asan: SANITIZER = --sanitize=address --scratch-path .build/asan -Xswiftc -use-ld=lld
+test-asan: export ASAN_OPTIONS = detect_leaks=0
+test-asan: export NOMAD_DRIVER_BINARY = $(CURDIR)/.build/asan/debug/nomad-driver-systemd
+test-asan: interop ## Run every test with its memory and the plugin's checked by AddressSanitizer, as root.
+	swift build --build-tests $(SANITIZER)
+	$(SUDO) $(HOST) run $(HOST_NAME) env INTEGRATION_SYSTEMD=1 $(RUN_TESTS)
+
+# Swift's own handler of crashes would come before libFuzzer's, which keeps the input.
+fuzz: export SWIFT_BACKTRACE = enable=no
+fuzz: SECONDS = 60
+fuzz: deps ## Look for inputs that break something, SECONDS=60 for each of the TARGETS="unit-name …" (all).
+	FUZZ=1 swift build -c release --product driver-fuzz --scratch-path $(FUZZ_BUILD)
+	@for target in $(or $(TARGETS),$$($(FUZZ_BUILD)/release/driver-fuzz)); do \
+	  echo "Fuzzing $$target for $(SECONDS) s"; \
+	  $(FUZZ_BUILD)/release/driver-fuzz $$target $(FUZZ_BUILD)/corpus/$$target -max_total_time=$(SECONDS) -max_len=4096 \
+	    -timeout=10 -detect_leaks=0 -print_final_stats=1 -artifact_prefix=$(FUZZ_BUILD)/$$target- >$(FUZZ_BUILD)/$$target.log 2>&1 || { \
+	      grep -aE 'Fatal error|ERROR|Test unit|Base64' $(FUZZ_BUILD)/$$target.log; \
+	      echo "See $(FUZZ_BUILD)/$$target.log. Again: $(FUZZ_BUILD)/release/driver-fuzz $$target FILE"; exit 1; }; \
+	  grep -aE 'Seed|number_of_executed|average_exec' $(FUZZ_BUILD)/$$target.log; \
+	done
 
 test-matrix: test-build ## Run the tests against systemd in private hosts of Debian releases (MATRIX="bullseye sid"), as root.
 	$(call install,$(MATRIX_PACKAGES))

@@ -82,6 +82,11 @@ let package = Package(
       name: "HostTests",
       dependencies: ["MessagePack", "NomadPlugin", "Systemd", "TestSupport", "nomad-driver-systemd"],
       swiftSettings: strict),
+    .target(
+      name: "FuzzTargets",
+      dependencies: ["GoPlugin", "MessagePack", "NomadPlugin", "Systemd", "SystemdDriver", logging],
+      path: "Tests/FuzzTargets", swiftSettings: strict),
+    .testTarget(name: "FuzzTests", dependencies: ["FuzzTargets"], swiftSettings: strict),
     .executableTarget(
       name: "driver-bench", dependencies: ["NomadPlugin", "Systemd", "TestSupport"],
       path: "Tests/Benchmarks", swiftSettings: strict),
@@ -99,3 +104,19 @@ let package = Package(
   ],
   swiftLanguageModes: [.v6]
 )
+
+// `make fuzz` sets FUZZ: this package's modules tell libFuzzer which of their code an input reaches, and all memory that
+// they touch is checked. lld, as gold cannot link that.
+if Context.environment["FUZZ"] != nil {
+  let sanitizers = "-sanitize=fuzzer,address"
+  for target in package.targets where target.type != .system {
+    target.swiftSettings = (target.swiftSettings ?? []) + [.unsafeFlags([sanitizers, "-enable-testing"])]
+  }
+  package.targets += [
+    .systemLibrary(name: "CFuzzer", path: "Tests/CFuzzer"),
+    .executableTarget(
+      name: "driver-fuzz", dependencies: ["CFuzzer", "FuzzTargets"], path: "Tests/Fuzzer",
+      swiftSettings: strict,
+      linkerSettings: [.unsafeFlags([sanitizers, "-use-ld=lld"])]),
+  ]
+}
