@@ -48,6 +48,16 @@ import Testing
       ("a;b", .character(";")), ("a!b", .character("!")), ("a\tb", .character("\t")),
       ("$(x)", .character("$")),
       ("\u{ff0e}service", .character("\u{ff0e}")),
+      // To Swift these are the Characters of other names, or equal to them; systemd compares bytes.
+      ("-\u{301}.service", .character("\u{301}")), ("web.\u{301}service", .character("\u{301}")),
+      ("\u{212a}.service", .character("\u{212a}")), ("a/\u{301}b.mount", .path),
+      ("*\u{301}.service", .pattern),
+      ("\u{301}web", .character("\u{301}")), ("web\u{200b}.service", .character("\u{200b}")),
+      ("\u{202e}bew.service", .character("\u{202e}")), ("\u{430}pache.service", .character("\u{430}")),
+      ("web\u{2011}1", .character("\u{2011}")), ("web\r\n", .character("\r")),
+      ("web%i.service", .character("%")),
+      ("~/web.mount", .character("~")), ("web.service,db.service", .character(",")),
+      ("\u{feff}web", .character("\u{feff}")),
     ] as [(String, UnitNameError.Reason)])
   func refuses(text: String, reason: UnitNameError.Reason) {
     #expect(throws: UnitNameError(text: text, reason: reason)) { try UnitName(text) }
