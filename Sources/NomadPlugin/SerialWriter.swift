@@ -32,10 +32,16 @@ final class SerialWriter<Message: Sendable>: Sendable {
   }
 
   private func waitForTurn() async throws {
-    let ticket = state.withLock { state in
+    let ticket = state.withLock { state -> UInt64? in
+      // A turn that is free is not waited for.
+      guard state.isBusy else {
+        state.isBusy = true
+        return nil
+      }
       defer { state.nextTicket += 1 }
       return state.nextTicket
     }
+    guard let ticket else { return }
     try await withTaskCancellationHandler {
       try await withCheckedThrowingContinuation { turn in
         let isFree = state.withLock { state in

@@ -2,6 +2,7 @@ import Foundation
 import Logging
 import NomadPlugin
 import Promises
+import Synchronization
 import Systemd
 
 /// A task: a unit, from the moment its start is asked for until Nomad destroys the task.
@@ -15,7 +16,11 @@ actor UnitTask {
   private let events: TaskEventHub
   private let logs: LogDelivery
   private let logger: Logger
-  private var lifecycle: UnitLifecycle
+  private var lifecycle: UnitLifecycle {
+    didSet { self.controlGroup.withLock { $0 = self.lifecycle.status?.controlGroup } }
+  }
+  /// The unit's control group, as systemd told it last: for those who read what it uses.
+  private nonisolated let controlGroup = Mutex<String?>(nil)
   private var endedAt: Date?
   private var startBeganAt: ContinuousClock.Instant?
   private var startEndedAt: ContinuousClock.Instant?
@@ -432,26 +437,27 @@ actor UnitTask {
     _ report: @Sendable (TaskResourceUsage) async throws -> Void
   ) async throws {
     guard self.isRunning else { return }
-    let (ticks, tick) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
-    tick.yield()
+    // Until then its control group is not known.
+    if self.seen.current == nil { _ = try? await self.seen.value(within: Self.lookLimit) }
+    let (samples, sampling) = self.host.usage.samples(every: interval) {
+      self.controlGroup.withLock { $0 }
+    }
     try await withThrowingDiscardingTaskGroup { group in
       group.addTask {
         _ = await self.hasEnded()
-        tick.finish()
-      }
-      group.addTask {
-        while (try? await Task.sleep(for: self.host.usage.timeToNextSample(every: interval))) != nil {
-          tick.yield()
-        }
+        sampling.finish()
       }
       defer { group.cancelAll() }
       var statistics = UnitStatistics(topology: topology)
       var hasFailed = false
-      for await _ in ticks {
+      for await sample in samples {
         do {
-          let usage = try await self.host.usage.usage(of: self.unit, in: self.controlGroup())
+          var usage = sample
+          if usage == nil {
+            usage = try await self.host.usage.usage(of: self.unit, in: self.controlGroup.withLock { $0 })
+          }
           hasFailed = false
-          try await report(statistics.sample(usage, at: Date()))
+          if let usage { try await report(statistics.sample(usage, at: Date())) }
         } catch let error as SystemdError {
           if !hasFailed {
             self.logger.warning("What the unit uses is not known.", metadata: ["error": "\(error)"])
@@ -461,12 +467,6 @@ actor UnitTask {
       }
     }
     try Task.checkCancellation()
-  }
-
-  /// The unit's control group, once systemd has told about the unit.
-  private func controlGroup() async -> String? {
-    if self.seen.current == nil { _ = try? await self.seen.value(within: Self.lookLimit) }
-    return self.lifecycle.status?.controlGroup
   }
 
   // MARK: Signals

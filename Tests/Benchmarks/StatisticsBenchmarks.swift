@@ -8,12 +8,18 @@ enum StatisticsBenchmarks {
   private static let seconds = 20.0
 
   static func run() async throws {
-    for prefix in [[], ["/usr/bin/env"]] as [[String]] {
-      for count in prefix.isEmpty ? [1, 100, 500] : [1, 100] {
-        try await Nomad.run(["command_prefix": .array(prefix.map { .string($0) })]) { nomad in
-          try await self.measure(nomad, unitCount: count, how: prefix.isEmpty ? "" : ", by systemctl show")
-        }
-      }
+    for count in [1, 100, 500] { try await self.run(unitCount: count) }
+    for count in [1, 100] {
+      try await self.run(unitCount: count, prefix: ["/usr/bin/env"], how: ", by systemctl show")
+    }
+  }
+
+  /// - Parameters:
+  ///   - prefix: the `command_prefix`.
+  ///   - how: what that changes, to be shown.
+  static func run(unitCount: Int, prefix: [String] = [], how: String = "") async throws {
+    try await Nomad.run(["command_prefix": .array(prefix.map { .string($0) })]) { nomad in
+      try await self.measure(nomad, unitCount: unitCount, how: how)
     }
   }
 
