@@ -3,9 +3,16 @@ import Glibc
 /// The folder of a control group, with the kernel's files about it. No link is followed on the way to it or in it.
 final class ControlGroupFolder {
   private let descriptor: Int32
+  private lazy var status: stat? = {
+    var status = stat()
+    return fstat(self.descriptor, &status) == 0 ? status : nil
+  }()
 
   /// The largest number of bytes that is read of a file.
   static let fileLimit = 16 << 10
+  /// How much is read at once. The kernel makes lists in pages, and tells less than it was asked for before the end of one
+  /// only if more than a page was asked for (its fs/seq_file.c).
+  private static let pieceSize = 1 << 10
 
   private init?(descriptor: Int32) {
     guard descriptor >= 0 else { return nil }
@@ -16,22 +23,17 @@ final class ControlGroupFolder {
 
   /// Opens the folder that a mount shows; the way to it is the administrator's.
   convenience init?(_ mount: ControlGroupMounts.Mount) {
-    self.init(descriptor: open(mount.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC))
+    self.init(descriptor: open(mount.path, Linux.openPath | O_DIRECTORY | O_CLOEXEC))
   }
 
   /// Opens a folder in this one; `nil` if there is none.
   func subfolder(_ name: String) -> ControlGroupFolder? {
-    let flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC
+    let flags = Linux.openPath | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC
     return ControlGroupFolder(descriptor: openat(self.descriptor, name, flags))
   }
 
   /// Stands for this folder and no other that is made later under its name: its inode's number.
   var identity: UInt64? { self.status.map { UInt64($0.st_ino) } }
-
-  private var status: stat? {
-    var status = stat()
-    return fstat(self.descriptor, &status) == 0 ? status : nil
-  }
 
   /// The names of the groups in this one, at most `limit`.
   func subgroups(limit: Int) -> [String] {
@@ -56,32 +58,29 @@ final class ControlGroupFolder {
   }
 
   /// The first bytes of a file, up to ``fileLimit``; `nil` if it cannot be read.
-  ///
-  /// - Parameter isList: whether the kernel makes the text of it piece by piece, and not as a whole.
-  func read(_ name: String, isList: Bool = false) -> [UInt8]? {
+  func read(_ name: String) -> [UInt8]? {
     let flags = O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY
-    return Self.read(openat(self.descriptor, name, flags), limit: Self.fileLimit, isList: isList)
+    return Self.read(openat(self.descriptor, name, flags))
   }
 
   /// The number that a file holds, alone on its line.
   func number(_ name: String) -> UInt64? { self.read(name).flatMap { KernelNumbers($0).first } }
 
-  /// Reads the first bytes from a descriptor, and closes it.
-  static func read(_ descriptor: Int32, limit: Int = fileLimit, isList: Bool = false) -> [UInt8]? {
+  /// Reads the first bytes of one of the kernel's files, up to ``fileLimit``, from a descriptor, and closes it.
+  static func read(_ descriptor: Int32) -> [UInt8]? {
     guard descriptor >= 0 else { return nil }
     defer { close(descriptor) }
-    var isReadable = true
-    let bytes = [UInt8](unsafeUninitializedCapacity: limit) { buffer, count in
-      while count < limit {
-        let size = Glibc.read(descriptor, buffer.baseAddress.map { $0 + count }, limit - count)
+    return withUnsafeTemporaryAllocation(byteCount: Self.pieceSize, alignment: 1) { piece in
+      var bytes: [UInt8] = []
+      while bytes.count < Self.fileLimit {
+        let size = Glibc.read(descriptor, piece.baseAddress, piece.count)
         if size < 0, errno == EINTR { continue }
-        if size < 0 { isReadable = false }
-        guard size > 0 else { return }
-        count += size
+        guard size >= 0 else { return nil }
+        bytes += piece[..<size]
         // Most of what reading costs are system calls: there is none to hear that this was all.
-        if !isList { return }
+        if size < piece.count { break }
       }
+      return bytes
     }
-    return isReadable ? bytes : nil
   }
 }

@@ -143,7 +143,7 @@ package struct ControlGroupReader: Sendable {
 
   private func look(into group: ControlGroupFolder, depth: Int, _ search: inout Search) {
     // A group with threads of other groups' processes has no list.
-    let numbers = group.read("cgroup.procs", isList: true).map { KernelNumbers($0).all } ?? []
+    let numbers = group.read("cgroup.procs").map { KernelNumbers($0).all } ?? []
     for number in numbers.prefix(search.processesLeft) {
       search.processesLeft -= 1
       // A process that this PID namespace cannot see reads as 0.

@@ -19,6 +19,9 @@ enum Linux {
   /// `F_SETPIPE_SZ` of `fcntl(2)`.
   static let setPipeSize: Int32 = 1031
 
+  /// `O_PATH` of `open(2)`: of a folder, a place to open what is in it from, and no more.
+  static let openPath: Int32 = 0o10000000
+
   /// `pidfd_open(2)` (Linux 5.3; in glibc from 2.36 only): a descriptor, close-on-exec, that becomes readable when the
   /// process dies.
   static func pidfdOpen(_ processID: pid_t) -> Int32 {

@@ -102,11 +102,13 @@ final class UsageSampler: Sendable {
     self.state.withLock { state in
       if state.news.current != nil { state.news = Promise() }
       let now = ContinuousClock.now
-      let due = state.samplings.filter { $0.value.due <= now }
-      for (id, sampling) in due {
-        state.samplings[id]?.due = now + self.timeToNextSample(every: sampling.interval, from: now)
+      var due: [Sampling] = []
+      for index in state.samplings.values.indices where state.samplings.values[index].due <= now {
+        let interval = state.samplings.values[index].interval
+        state.samplings.values[index].due = now + self.timeToNextSample(every: interval, from: now)
+        due.append(state.samplings.values[index])
       }
-      return Array(due.values)
+      return due
     }
   }
 

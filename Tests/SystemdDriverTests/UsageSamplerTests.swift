@@ -84,6 +84,54 @@ import Testing
     await #expect(throws: CancellationError.self) { try await waiting.value }
   }
 
+  @Test(.timeLimit(.minutes(1))) func samplesAtOnceAndAtEachInterval() async throws {
+    try await self.withSampler(FakeSystemd()) { sampler in
+      // Nobody can read files here: who asks is told so, at once and again and again.
+      for interval in [Duration.milliseconds(20), .milliseconds(50), .seconds(3600)] {
+        let (samples, _) = sampler.samples(every: interval) { "/a" }
+        var iterator = samples.makeAsyncIterator()
+        for _ in 0..<(interval < .seconds(1) ? 5 : 1) { #expect(await iterator.next() == .some(nil)) }
+      }
+    }
+  }
+
+  @Test(.timeLimit(.minutes(1))) func aSlowReaderGetsTheNewestSampleAndHoldsNobodyBack() async throws {
+    try await self.withSampler(FakeSystemd()) { sampler in
+      let ticks = Mutex(0)
+      let (slow, sampling) = sampler.samples(every: .milliseconds(20)) {
+        ticks.withLock { $0 += 1 }
+        return "/a"
+      }
+      let (quick, _) = sampler.samples(every: .milliseconds(20)) { "/b" }
+      var iterator = quick.makeAsyncIterator()
+      while ticks.withLock({ $0 }) < 5 { _ = await iterator.next() }
+      sampling.finish()
+      let count = await slow.reduce(0) { count, _ in count + 1 }
+      #expect(count == 1)
+    }
+  }
+
+  @Test(.timeLimit(.minutes(1))) func nothingIsKeptOfAStreamThatHasEnded() async throws {
+    final class Witness: Sendable {}
+    try await self.withSampler(FakeSystemd()) { sampler in
+      weak var finished: Witness?
+      weak var dropped: Witness?
+      do {
+        let (witness, other) = (Witness(), Witness())
+        (finished, dropped) = (witness, other)
+        let (_, sampling) = sampler.samples(every: .seconds(3600)) { withExtendedLifetime(witness) { "/a" } }
+        sampling.finish()
+        let (samples, _) = sampler.samples(every: .seconds(3600)) { withExtendedLifetime(other) { "/b" } }
+        // As a cancelled call does.
+        let reading = Task { for await _ in samples {} }
+        reading.cancel()
+        await reading.value
+      }
+      // A sample may be under way.
+      while finished != nil || dropped != nil { try await Task.sleep(for: .milliseconds(5)) }
+    }
+  }
+
   @Test func samplesFallOnTheSameTimes() {
     let sampler = UsageSampler(
       reader: nil, systemctl: Systemctl(runner: FakeSystemd(), path: "/bin/systemctl"))
