@@ -11,10 +11,10 @@ public enum Executable {
   /// - Returns: the first file of that name that may be executed in `path`, `/usr/bin` or `/bin`; where there
   ///   is none, the path in `/usr/bin`, so that an error can name it.
   public static func find(
-    _ name: String, path: String = ProcessInfo.processInfo.environment["PATH"] ?? ""
+    _ name: String, path: @autoclosure () -> String = ProcessInfo.processInfo.environment["PATH"] ?? ""
   ) -> String {
     if name.contains("/") { return name }
-    let folders = path.split(separator: ":").filter { $0.hasPrefix("/") } + ["/usr/bin", "/bin"]
+    let folders = path().split(separator: ":").filter { $0.hasPrefix("/") } + ["/usr/bin", "/bin"]
     return folders.lazy.map { "\($0)/\(name)" }.first { problem(with: $0) == nil } ?? "/usr/bin/\(name)"
   }
 
