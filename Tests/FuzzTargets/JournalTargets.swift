@@ -48,7 +48,7 @@ extension FuzzTarget {
       try hold(line == LogLine(entry, configuration), "an entry gives another line when it is read again")
     }
     let history = UnitHistory([entry, entry])
-    try hold(history.end(of: nil) == history.ends.last, "the last end of a run is another")
+    try hold(history.end(since: nil) == history.ends.last, "the last end of a run is another")
   }
 
   /// Whatever is read by the scanner is JSON, with the same message.
