@@ -1,5 +1,6 @@
 internal import CGRPC
 internal import GRPCCore
+private import Glibc
 internal import Promises
 private import Synchronization
 
@@ -31,12 +32,15 @@ final class Server: Sendable {
   private let handle: Handle
   private let state = Mutex(State())
   private let stopped = Promise<Void>()
+  private let listener: ConnectionListener?
 
   /// The calls to be handled, until the shutdown.
   let newCalls: AsyncStream<ServerCall>
   private let newCallsContinuation: AsyncStream<ServerCall>.Continuation
 
-  init() {
+  /// - Parameter listener: takes the connections that are not protected; the others come to a socket of libgrpc's own.
+  init(_ listener: ConnectionListener?) {
+    self.listener = listener
     self.queue = CompletionQueue()
     let arguments = ChannelArguments([
       (GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, .integer(-1)),
@@ -47,14 +51,15 @@ final class Server: Sendable {
     (self.newCalls, self.newCallsContinuation) = AsyncStream.makeStream(of: ServerCall.self)
   }
 
-  /// Makes the socket; false if that is not possible.
+  /// Makes a socket of libgrpc's own; false if that is not possible.
   func bind(to address: UnixSocketAddress, _ credentials: OpaquePointer) -> Bool {
     grpc_server_add_http2_port(self.handle.pointer, address.uri, credentials) != 0
   }
 
   /// Starts to accept calls; does nothing if it was shut down before.
   ///
-  /// - Throws: `RPCError` (failed precondition) if it has been started before.
+  /// - Throws: `RPCError`: failed precondition if it has been started before, resource exhausted if the system refuses a
+  ///   thread.
   func start() throws {
     try self.state.withLock { state in
       guard !state.wasStarted else {
@@ -66,11 +71,28 @@ final class Server: Sendable {
       grpc_server_start(self.handle.pointer)
     }
     self.requestCall()
+    guard let error = self.listener?.accept({ self.take($0) }), error != 0 else { return }
+    throw RPCError(
+      code: .resourceExhausted,
+      message: "The system refuses a thread for connections: \(String(cString: strerror(error))).")
+  }
+
+  /// Takes over a connection.
+  private func take(_ connection: Int32) {
+    let isTaken = self.state.withLock { state in
+      guard case .serving = state.phase else { return false }
+      let credentials = grpc_insecure_server_credentials_create()
+      defer { grpc_server_credentials_release(credentials) }
+      grpc_server_add_channel_from_fd(self.handle.pointer, connection, credentials)
+      return true
+    }
+    if !isTaken { close(connection) }
   }
 
   /// Refuses new calls, tells the handlers of those that run, and stops when they have ended. Whoever made the
   /// server must call this: libgrpc's server keeps this object alive until it has stopped.
   func shutDown(cancellingCalls: Bool = false) {
+    self.listener?.end()
     let calls = self.state.withLock { state -> [ServerCall] in
       switch state.phase {
       case .stopped:

@@ -1,5 +1,6 @@
 internal import CGRPC
 public import GRPCCore
+private import Glibc
 
 extension LibGRPC {
   /// A server transport on a unix socket.
@@ -20,18 +21,33 @@ extension LibGRPC {
     ///   cannot be bound (unavailable).
     public init(unixSocketPath path: String, security: ServerSecurity = .plaintext) throws {
       let address = try UnixSocketAddress(path: path)
+      let listener: ConnectionListener?
+      if case .plaintext = security {
+        guard let made = ConnectionListener(path: path) else {
+          throw Self.cannotListen(on: path, String(cString: strerror(errno)))
+        }
+        listener = made
+      } else {
+        listener = nil
+      }
+      self.server = Server(listener)
+      self.peer = "unix:\(path)"
+      guard listener == nil else { return }
       guard let credentials = security.makeCredentials() else {
         throw RPCError(code: .invalidArgument, message: "libgrpc does not accept the TLS key or certificate.")
       }
       defer { grpc_server_credentials_release(credentials) }
-      self.server = Server()
-      self.peer = "unix:\(path)"
       guard self.server.bind(to: address, credentials) else {
-        throw RPCError(
-          code: .unavailable,
-          message: "Cannot listen on the unix socket '\(path)'. The folder must exist and be writable, and "
-            + "no other process may listen there.")
+        throw Self.cannotListen(on: path, "libgrpc does not tell why")
       }
+    }
+
+    private static func cannotListen(on path: String, _ reason: String) -> RPCError {
+      RPCError(
+        code: .unavailable,
+        message:
+          "Cannot listen on the unix socket '\(path)': \(reason). The folder must exist and be writable, and "
+          + "no other process may listen there.")
     }
 
     // A transport that never listened still has the socket.
