@@ -12,6 +12,7 @@ func environment() -> [String: String] { ProcessInfo.processInfo.environment }
 enum Plugin {
   /// Serves until the host ends the plugin.
   static func run() async throws {
+    OpenFileLimit.raise()
     LoggingSystem.bootstrap { HCLogHandler(label: $0) }
     let logger = Logger(label: "systemd")
     let driver = SystemdDriver(
