@@ -101,6 +101,9 @@ public struct Journalctl: Sendable {
     do {
       return try await tool.runner.run(tool.command(arguments, timeLimit: timeLimit)) { chunk in
         var entries: [JournalEntry] = []
+        // A program that tells nothing else must not fill the log as well.
+        var passedOverCount = 0
+        var firstError: JournalEntryError?
         splitter.append(chunk) { line in
           do throws(JournalEntryError) {
             var entry = try JournalEntry(json: line)
@@ -108,9 +111,14 @@ public struct Journalctl: Sendable {
             if entry.cursor != passedOver { entries.append(entry) }
             passedOver = nil
           } catch {
-            logger.warning(
-              "passed over a line of the journal", metadata: ["units": "\(units)", "error": "\(error)"])
+            passedOverCount += 1
+            firstError = firstError ?? error
           }
+        }
+        if let firstError {
+          logger.warning(
+            "passed over lines of the journal",
+            metadata: ["units": "\(units)", "count": "\(passedOverCount)", "error": "\(firstError)"])
         }
         if splitter.droppedCount > droppedCount {
           droppedCount = splitter.droppedCount
