@@ -34,6 +34,10 @@ actor LogDelivery {
   /// How far the delivery is after that.
   private var position: LogPosition
   private var holder: DescriptorHolder?
+  /// That one, as long as it is not noted where a later process of the plugin finds it.
+  private var unnotedHolder: DescriptorHolder?
+  /// Whether the position could not be noted the last time.
+  private var isNoteMissing = false
   /// The units whose entries are wanted, and whoever waits for them to be others.
   private var units: [UnitName]
   private var otherUnits = Promise<Void>()
@@ -110,9 +114,8 @@ actor LogDelivery {
       let holder = try await DescriptorHolder.start(holding: first, last)
       self.holder = holder
       self.position.holder = holder.processID
-      guard let file = self.file else { return }
-      file.write(self.position)
-      await holder.stay()
+      self.unnotedHolder = holder
+      await self.note()
     } catch {
       self.logger.warning(
         "If the plugin dies, the task's logs end until the agent is restarted: nothing holds them open.",
@@ -201,7 +204,7 @@ actor LogDelivery {
     }
     await self.close()
     self.position.holder = nil
-    self.file?.write(self.position)
+    await self.note()
   }
 
   private func waitForStandstill() async {
@@ -233,6 +236,7 @@ actor LogDelivery {
     self.standardError.close()
     await self.holder?.end()
     self.holder = nil
+    self.unnotedHolder = nil
   }
 
   private func deliverRest(_ tell: @escaping @Sendable (News) async -> Void) async {
@@ -326,8 +330,23 @@ actor LogDelivery {
         done += 1
       }
       self.position.partial = written - (done == 0 ? 0 : portion.ends[done - 1].end)
-      self.file?.write(self.position)
+      await self.note()
       self.progress += 1
     }
+  }
+
+  /// Keeps how far the delivery is, and who holds the FIFOs. The logs themselves go on without that.
+  private func note() async {
+    guard let file = self.file else { return }
+    let problem = file.write(self.position)
+    if let problem, !self.isNoteMissing {
+      self.logger.warning(
+        "How far the task's logs are cannot be noted: after a restart of the plugin lines will be repeated.",
+        metadata: ["error": "\(problem)"])
+    }
+    self.isNoteMissing = problem != nil
+    guard problem == nil, let holder = self.unnotedHolder else { return }
+    self.unnotedHolder = nil
+    await holder.stay()
   }
 }

@@ -46,12 +46,14 @@ final class LogPositionFile: Sendable {
   }
 
   /// Replaces the position by one write, which a crash of the plugin cannot tear.
-  func write(_ position: LogPosition) {
+  ///
+  /// - Returns: why that was not possible, in the system's words; nil if it was.
+  func write(_ position: LogPosition) -> String? {
     var bytes = Array(position.text.utf8)
-    guard bytes.count <= Self.size else { return }
+    guard bytes.count <= Self.size else { return "the position is too long" }
     bytes += repeatElement(UInt8(ascii: "\n"), count: Self.size - bytes.count)
-    // Without it a recovery repeats lines; the logs themselves go on.
-    _ = pwrite(self.descriptor, bytes, bytes.count, 0)
+    let count = pwrite(self.descriptor, bytes, bytes.count, 0)
+    return count == bytes.count ? nil : String(cString: strerror(count < 0 ? errno : ENOSPC))
   }
 
   /// Removes the file.

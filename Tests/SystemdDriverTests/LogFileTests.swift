@@ -88,7 +88,7 @@ import Testing
         LogPosition(cursor: long, partial: 123_456, holder: 4_194_304), LogPosition(cursor: cursor),
         LogPosition(partial: 3, holder: 2), LogPosition(),
       ] {
-        file.write(position)
+        #expect(file.write(position) == nil)
         #expect(try LogPositionFile(for: task).read() == position)
       }
       let path = "\(folder)/..._web.journal-cursor"
