@@ -113,7 +113,7 @@ public struct SystemdError: Error, Sendable, Hashable {
     }
     if says(
       "not been booted with systemd", "Failed to connect to ", "Transport endpoint is not connected",
-      "Connection reset by peer", "No journal files were found")
+      "Connection reset by peer", "disconnected from message bus", "No journal files were found")
     {
       return .managerUnreachable
     }

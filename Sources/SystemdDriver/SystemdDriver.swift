@@ -48,8 +48,9 @@ public final class SystemdDriver: TaskDriver {
   private let work: AsyncStream<@Sendable () async -> Void>
   private let workContinuation: AsyncStream<@Sendable () async -> Void>.Continuation
 
-  /// How often the driver's health is looked at.
+  /// How often the driver's health is looked at: one that lacks it may have it again any moment.
   private static let fingerprintInterval: Duration = .seconds(30)
+  private static let unhealthyFingerprintInterval: Duration = .seconds(5)
   /// The states of the system in which units can be started (systemctl(1), is-system-running).
   static let usableStates: Set = ["initializing", "starting", "running", "degraded", "maintenance"]
 
@@ -114,11 +115,14 @@ public final class SystemdDriver: TaskDriver {
 
   // MARK: Health
 
-  /// Reports whether systemd can start units, at once and every 30 s.
+  /// Reports whether systemd can start units, at once and every 30 s, or 5 s while it cannot.
   public func fingerprint(_ report: @escaping @Sendable (Fingerprint) async throws -> Void) async throws {
     while true {
-      try await report(await self.currentFingerprint())
-      try await Task.sleep(for: Self.fingerprintInterval)
+      let fingerprint = await self.currentFingerprint()
+      try await report(fingerprint)
+      try await Task.sleep(
+        for: fingerprint.health == .unhealthy
+          ? Self.unhealthyFingerprintInterval : Self.fingerprintInterval)
     }
   }
 
@@ -301,7 +305,7 @@ public final class SystemdDriver: TaskDriver {
 
   private func look(at unit: UnitName, _ host: SystemdHost) async throws -> UnitStatus {
     do {
-      return try await host.systemctl.show(unit)
+      return try await host.systemctl.showPatiently(unit)
     } catch let error as SystemdError {
       throw DriverError.recoverable("\(error)")
     }

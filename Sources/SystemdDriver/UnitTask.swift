@@ -58,7 +58,7 @@ actor UnitTask {
     case recovery(startedAt: Date?)
   }
 
-  /// How long a look at a unit that has just been started is waited for.
+  /// How long a look at a unit that has just been started, or stopped, is waited for.
   private static let lookLimit: Duration = .seconds(5)
 
   /// Fulfilled when the start can be answered.
@@ -257,7 +257,7 @@ actor UnitTask {
   /// What becomes of a unit whose start job has failed: its job ends before the unit has stopped.
   private func statusAfterFailedStart() async throws -> UnitStatus {
     while true {
-      let status = try await self.host.systemctl.show(self.unit)
+      let status = try await self.host.systemctl.showPatiently(self.unit)
       guard status.activeState == .deactivating else { return status }
       try await Task.sleep(for: .milliseconds(100))
     }
@@ -539,8 +539,12 @@ actor UnitTask {
     }
     self.watcher.hint(self.unit)
     await self.reportTriggers()
-    // The stop has succeeded; the watcher sees it at once, or when systemd answers again.
-    _ = await self.hasEnded(by: .now + .seconds(5))
+    // The watcher sees it at once. Nomad tries again.
+    guard await self.hasEnded(by: .now + Self.lookLimit) else {
+      throw DriverError.recoverable(
+        "systemctl stop \(self.unit) has succeeded, but systemd does not say that the unit has ended. See: systemctl "
+          + "status \(self.unit)")
+    }
   }
 
   /// Waits until the unit has ended, or its main process has: systemd would start it again (Restart=).
