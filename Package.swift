@@ -75,7 +75,8 @@ let package = Package(
     .testTarget(
       name: "IntegrationTests",
       dependencies: [
-        "GoPlugin", "MessagePack", "NomadPlugin", "Systemd", "TestSupport", "nomad-driver-systemd", logging,
+        "GoPlugin", "MessagePack", "NomadPlugin", "Systemd", "TestSupport", "nomad-driver-systemd", grpcCore,
+        logging,
       ],
       swiftSettings: strict),
     .testTarget(

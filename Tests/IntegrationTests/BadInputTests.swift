@@ -196,18 +196,6 @@ extension TaskConfig {
   }
 }
 
-extension Nomad {
-  func firstFingerprint() async throws -> Fingerprint {
-    struct Seen: Error { let fingerprint: Fingerprint }
-    do {
-      try await self.calls.fingerprint { throw Seen(fingerprint: $0) }
-    } catch let seen as Seen {
-      return seen.fingerprint
-    }
-    throw NeverHeld(what: "a fingerprint")
-  }
-}
-
 /// Gives a shell script that exists while `body` runs.
 func withScript<R>(_ script: String, _ body: (String) async throws -> R) async throws -> R {
   let path = "\(NSTemporaryDirectory())/script-\(UUID().uuidString)"

@@ -25,14 +25,26 @@ package let cookie = MagicCookie(
 package struct Nomad: Sendable {
   package let calls: NomadPluginClient<LibGRPC.ClientTransport>
   package let pluginProcess: Int32
+  /// The connection of the calls.
+  package let client: GRPCClient<LibGRPC.ClientTransport>
+  /// What the plugin has warned of.
+  package let warnings: PluginWarnings
 
   /// Starts the plugin, configures it, and ends it after `body`.
+  ///
+  /// - Parameter launcher: a program, with its arguments, that becomes the plugin's.
   package static func run<R: Sendable>(
-    _ configuration: MessagePackValue? = [:], _ body: @Sendable (Nomad) async throws -> R
+    _ configuration: MessagePackValue? = [:], through launcher: [String] = [],
+    _ body: @Sendable (Nomad) async throws -> R
   ) async throws -> R {
-    let host = PluginHost(path: program, magicCookie: cookie, protocolVersions: [2])
-    return try await host.withPlugin { plugin in
-      let nomad = Nomad(calls: NomadPluginClient(plugin.client), pluginProcess: plugin.processIdentifier)
+    let words = launcher + [program]
+    let host = PluginHost(
+      path: words[0], arguments: Array(words.dropFirst()), magicCookie: cookie, protocolVersions: [2])
+    let warnings = PluginWarnings()
+    return try await host.withPlugin(onOutput: warnings.append) { plugin in
+      let nomad = Nomad(
+        calls: NomadPluginClient(plugin.client), pluginProcess: plugin.processIdentifier,
+        client: plugin.client, warnings: warnings)
       if let configuration { try await nomad.configure(configuration) }
       return try await body(nomad)
     }
@@ -72,6 +84,17 @@ package struct Nomad: Sendable {
     }
   }
 
+  /// What the driver says of its health first.
+  package func firstFingerprint() async throws -> Fingerprint {
+    struct Seen: Error { let fingerprint: Fingerprint }
+    do {
+      try await self.calls.fingerprint { throw Seen(fingerprint: $0) }
+    } catch let seen as Seen {
+      return seen.fingerprint
+    }
+    throw NeverHeld(what: "a fingerprint")
+  }
+
   /// The memory of the plugin's process.
   package var residentKilobytes: Int {
     let status = (try? String(contentsOfFile: "/proc/\(self.pluginProcess)/status", encoding: .utf8)) ?? ""
@@ -97,7 +120,9 @@ package struct Nomad: Sendable {
 package final class TaskEvents: Sendable {
   private let events = Mutex<[TaskEvent]>([])
 
-  fileprivate func append(_ event: TaskEvent) { self.events.withLock { $0.append(event) } }
+  package init() {}
+
+  package func append(_ event: TaskEvent) { self.events.withLock { $0.append(event) } }
 
   package var all: [TaskEvent] { self.events.withLock { $0 } }
 
@@ -146,9 +171,12 @@ package final class Allocation: Sendable {
     try self.init(unit: unit, driverConfig: ["unit": .string(unit)])
   }
 
-  package init(unit: String, driverConfig: MessagePackValue) throws {
+  /// - Parameter parent: the folder that the allocation's is in.
+  package init(
+    unit: String, driverConfig: MessagePackValue, in parent: String = NSTemporaryDirectory()
+  ) throws {
     let id = UUID().uuidString.lowercased()
-    self.folder = "\(NSTemporaryDirectory())/alloc-\(id)"
+    self.folder = "\(parent)/alloc-\(id)"
     let logs = "\(self.folder)/alloc/logs"
     try FileManager.default.createDirectory(atPath: logs, withIntermediateDirectories: true)
     var config = TaskConfig(id: "\(id)/main/12345678")
