@@ -68,6 +68,7 @@ import Testing
         Set(options.keys) == [
           "enabled", "systemctl_path", "journalctl_path", "command_prefix", "poll_interval",
           "disable_log_collection", "exec", "record_dir", "record_limit", "replay", "replay_speed",
+          "allowed_units", "denied_units", "unprotected_units", "allowed_unit_types", "policy",
         ])
     }
   }
