@@ -124,7 +124,7 @@ import Testing
   }
 
   /// Several tasks of one plugin, which asks for them in groups, recorded to a folder.
-  @Test(.needsSystemd, arguments: [1]) func aPluginWithSeveralTasks(speed: Int128) async throws {
+  @Test(.needsSystemd, arguments: [0, 1]) func aPluginWithSeveralTasks(speed: Int128) async throws {
     let templates = ["t-lines", "t-exit7", "t-restart", "t-term"]
     var units: [String] = []
     for template in templates { units.append(try await Units.make(template)) }

@@ -394,6 +394,26 @@ import Testing
     #expect(try await self.ask(runner, "systemctl show -- a.service") == "failed")
   }
 
+  /// A start can take longer than what it starts: the unit is seen to run meanwhile, and not again before it is stopped.
+  @Test(arguments: [ReplaySpeed.asFastAsPossible, .times(1)])
+  func theLastAnswerBeforeTheNextChangeIsFromDuringAStart(speed: ReplaySpeed) async throws {
+    var recording = Recording()
+    recording.add("systemctl show -- a.service", "before")
+    recording.add(
+      "systemctl start -- a.service", [], from: 25_000, to: 90_000,
+      .ended(CommandResult(termination: .exited(0), standardError: [], duration: .zero)))
+    recording.now = 30_000
+    recording.add("systemctl show -- a.service", "running")
+    recording.now = 90_000
+    recording.add("systemctl stop -- a.service")
+    recording.add("systemctl show -- a.service", "after")
+    let runner = recording.replay(speed)
+    _ = try await self.ask(runner, "systemctl start -- a.service")
+    for _ in 0..<2 { #expect(try await self.ask(runner, "systemctl show -- a.service") == "running") }
+    _ = try await self.ask(runner, "systemctl stop -- a.service")
+    #expect(try await self.ask(runner, "systemctl show -- a.service") == "after")
+  }
+
   /// Rather than that a unit has not been started, which it has, nothing is told until there is something to tell.
   @Test func noAnswerFromBeforeAChangeThatWasMade() async throws {
     var recording = Recording()

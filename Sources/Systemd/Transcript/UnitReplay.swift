@@ -53,6 +53,8 @@ final class UnitReplay: Sendable {
     var seen: UInt64 = 0
     /// From when on answers can tell of the last change that has been answered, in recorded time.
     var answeredChange: UInt64 = 0
+    /// When that change was issued.
+    var answeredChangeStart: UInt64 = 0
     /// When the unit's last start was issued, in recorded time.
     var runStart: UInt64 = 0
 
@@ -182,7 +184,10 @@ final class UnitReplay: Sendable {
         (isFar ? all.indices.last { all[$0].end <= present && all[$0].end >= state.answeredChange } : nil)
         ?? next
     }
-    return last ?? next ?? all.indices.last(where: isEligible) ?? all.startIndex
+    // Where the driver was content with what it saw during a start, there is no answer from after it: the next one comes
+    // when the unit is changed again, perhaps for what is seen now.
+    let during = all.indices.last { isEligible($0) && all[$0].start >= state.answeredChangeStart }
+    return last ?? during ?? next ?? all.indices.last(where: isEligible) ?? all.startIndex
   }
 
   // MARK: Changes
@@ -230,7 +235,10 @@ final class UnitReplay: Sendable {
     try await timeline.reach(end)
     // A unit can be seen to have stopped a moment before the command that stops it ends; the driver looks after a start.
     let isStart = change.command.arguments.contains { $0 == "start" || $0 == "restart" }
-    state.withLock { $0.answeredChange = max($0.answeredChange, isStart ? end : change.start) }
+    state.withLock { state in
+      state.answeredChange = max(state.answeredChange, isStart ? end : change.start)
+      state.answeredChangeStart = max(state.answeredChangeStart, change.start)
+    }
   }
 
   // MARK: Journal
