@@ -13,20 +13,15 @@ final class CompletionQueue: @unchecked Sendable {
   init() {
     LibGRPC.initialise
     self.pointer = grpc_completion_queue_create_for_next(nil)
-    var thread = pthread_t()
-    let created = pthread_create(
-      &thread, nil,
-      { argument in
-        CompletionQueue.takeEvents(OpaquePointer(argument))
-        return nil
-      }, UnsafeMutableRawPointer(self.pointer))
+    // The thread must not keep this object alive: its end is the queue's.
+    nonisolated(unsafe) let queue = self.pointer
+    let created = DetachedThread.start { CompletionQueue.takeEvents(queue) }
     precondition(created == 0, "The system refuses a thread for gRPC: \(String(cString: strerror(created)))")
-    pthread_detach(thread)
   }
 
   deinit { grpc_completion_queue_shutdown(self.pointer) }
 
-  private static func takeEvents(_ queue: OpaquePointer?) {
+  private static func takeEvents(_ queue: OpaquePointer) {
     let forever = gpr_inf_future(GPR_CLOCK_REALTIME)
     while true {
       let event = grpc_completion_queue_next(queue, forever, nil)

@@ -52,29 +52,11 @@ final class ConnectionListener: Sendable {
   func accept(_ take: @escaping @Sendable (Int32) -> Void) -> Int32 {
     self.phase.withLock { phase in
       guard case .bound = phase else { return 0 }
-      let work = Unmanaged.passRetained(Work { self.run(take) })
-      var thread = pthread_t()
-      let error = pthread_create(
-        &thread, nil,
-        { argument in
-          guard let argument else { return nil }
-          Unmanaged<Work>.fromOpaque(argument).takeRetainedValue().body()
-          return nil
-        }, work.toOpaque())
-      guard error == 0 else {
-        work.release()
-        return error
-      }
-      pthread_detach(thread)
+      let error = DetachedThread.start { self.run(take) }
+      guard error == 0 else { return error }
       phase = .accepting
       return 0
     }
-  }
-
-  private final class Work: Sendable {
-    let body: @Sendable () -> Void
-
-    init(_ body: @escaping @Sendable () -> Void) { self.body = body }
   }
 
   private func run(_ take: (Int32) -> Void) {

@@ -1,7 +1,7 @@
 import Glibc
 
 /// The control groups that a process is in: the lines of `/proc/PID/cgroup` (cgroups(7)).
-struct ControlGroupMembership: Sendable, Hashable {
+package struct ControlGroupMembership: Sendable, Hashable {
   private struct Line: Sendable, Hashable {
     /// Of a v1 hierarchy; empty for the unified one.
     let controllers: String
@@ -26,8 +26,11 @@ struct ControlGroupMembership: Sendable, Hashable {
 
   private let lines: [Line]
 
+  /// The groups, by their paths in their hierarchies.
+  package var paths: [String] { self.lines.map(\.path) }
+
   /// Reads the file.
-  init(_ bytes: [UInt8]) {
+  package init(_ bytes: [UInt8]) {
     self.lines = bytes.split(separator: UInt8(ascii: "\n")).compactMap { line in
       let fields = String(decoding: line, as: UTF8.self).split(
         separator: ":", maxSplits: 2, omittingEmptySubsequences: false)

@@ -39,10 +39,7 @@ enum ProtectedUnits {
   /// service or scope, and all slices around that.
   static func names(inControlGroups text: String) -> Set<String> {
     var names: Set<String> = []
-    for line in text.split(separator: "\n") {
-      guard let path = line.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false).last else {
-        continue
-      }
+    for path in ControlGroupMembership(Array(text.utf8)).paths {
       // What is below a service or scope was made by that, not by systemd.
       for component in path.split(separator: "/") {
         guard let unit = try? UnitName(String(component)), unit.name == component else { break }

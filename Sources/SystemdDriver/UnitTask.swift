@@ -42,9 +42,6 @@ actor UnitTask {
   private static let followDelay: Duration = .milliseconds(200)
   /// How long the end of a unit that is killed may take.
   private static let killLimit: Duration = .seconds(30)
-  /// How often the failure of a unit is tried to be reset, and how long after a failed attempt.
-  private static let resetAttempts = 3
-  private static let resetInterval: Duration = .seconds(1)
 
   /// How a task begins.
   enum Start: Sendable {
@@ -581,18 +578,16 @@ actor UnitTask {
   /// - Throws: `CancellationError`.
   func resetFailure() async throws {
     guard self.lifecycle.status?.activeState == .failed else { return }
-    for attempt in 1...Self.resetAttempts {
-      do {
-        return try await self.host.systemctl.resetFailed(self.unit)
-      } catch let error as SystemdError {
-        let isFinal = error.reason == .unitNotFound || error.reason == .accessDenied
-        guard !isFinal, attempt < Self.resetAttempts else {
-          self.logger.warning("The failed unit was not reset.", metadata: ["error": "\(error)"])
-          return
-        }
-        // systemd may just be executing itself anew.
-        try await Task.sleep(for: Self.resetInterval)
+    do {
+      try await SystemdError.retrying(
+        after: [.seconds(1), .seconds(1)],
+        if: { $0.reason != .unitNotFound && $0.reason != .accessDenied }
+      ) {
+        [host, unit] in
+        try await host.systemctl.resetFailed(unit)
       }
+    } catch let error as SystemdError {
+      self.logger.warning("The failed unit was not reset.", metadata: ["error": "\(error)"])
     }
   }
 

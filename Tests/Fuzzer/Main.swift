@@ -30,6 +30,7 @@ import Glibc
         do {
           try Main.target?.check(Array(UnsafeBufferPointer(start: bytes, count: count)))
         } catch {
+          // To libFuzzer a failure is a crash: it keeps the input of one.
           fatalError("\(error)")
         }
         return 0

@@ -7,38 +7,18 @@ import Testing
 /// What becomes of a task's lines when something happens to the host's whole journal.
 extension HostTests {
   @Test func rotationAndVacuuming() async throws {
-    let unit = try await NumberedLines.install(portion: 10)
-    try await Nomad.run { nomad in
-      try await nomad.withTask(unit) { task in
-        for _ in 1...5 {
-          let count = task.allocation.lines.count
-          try await eventually("lines") { task.allocation.lines.count > count + 200 }
-          try await Units.command("journalctl", "--rotate")
-          try await Units.command("journalctl", "--vacuum-files=3")
-        }
-        try NumberedLines.end(unit)
-        _ = try await task.wait()
-        let lines = try await task.allocation.allLines()
-        #expect(NumberedLines.areComplete(lines))
-      }
+    let lines = try await NumberedLines.run(portion: 10, rounds: 5, after: 200) { _ in
+      try await Units.command("journalctl", "--rotate")
+      try await Units.command("journalctl", "--vacuum-files=3")
     }
+    #expect(NumberedLines.areComplete(lines))
   }
 
   @Test func aRestartOfJournald() async throws {
-    let unit = try await NumberedLines.install(portion: 10)
-    try await Nomad.run { nomad in
-      try await nomad.withTask(unit) { task in
-        for _ in 1...3 {
-          let count = task.allocation.lines.count
-          try await eventually("lines") { task.allocation.lines.count > count + 200 }
-          try await Units.systemctl("restart", "systemd-journald.service")
-        }
-        try NumberedLines.end(unit)
-        _ = try await task.wait()
-        let lines = try await task.allocation.allLines()
-        #expect(NumberedLines.areComplete(lines))
-      }
+    let lines = try await NumberedLines.run(portion: 10, rounds: 3, after: 200) { _ in
+      try await Units.systemctl("restart", "systemd-journald.service")
     }
+    #expect(NumberedLines.areComplete(lines))
   }
 
   /// The journal that the last delivered line was in is gone when the task is recovered: no line that is left is lost.

@@ -115,10 +115,7 @@ import Testing
         try await nomad.withTask(unit) { task in
           try await eventually("lines") { task.allocation.lines.count > 100 }
           try journalctl.begin(trouble)
-          for process in nomad.childProcesses {
-            let command = (try? String(contentsOfFile: "/proc/\(process)/cmdline", encoding: .utf8)) ?? ""
-            if command.contains("--follow"), let number = Int32(process) { kill(number, SIGKILL) }
-          }
+          nomad.killChildren { $0.contains("--follow") }
           try await nomad.warnings.warning(with: "cannot be followed")
           try await nomad.withTask(try await Units.make("t-exit7")) { other in
             let exitCode = try await other.wait().exitCode
@@ -129,12 +126,7 @@ import Testing
           #expect(nomad.residentKilobytes < 150_000)
           #expect(nomad.warnings.all.count < 1000)
           journalctl.end()
-          for process in nomad.childProcesses {
-            let command = (try? String(contentsOfFile: "/proc/\(process)/cmdline", encoding: .utf8)) ?? ""
-            if command.hasPrefix("yes") || command.hasPrefix("sleep\0infinity"), let number = Int32(process) {
-              kill(number, SIGKILL)
-            }
-          }
+          nomad.killChildren { $0.hasPrefix("yes") || $0.hasPrefix("sleep\0infinity") }
           let count = task.allocation.lines.count
           try await eventually("more lines") { task.allocation.lines.count > count + 100 }
           try NumberedLines.end(unit)

@@ -287,23 +287,13 @@ import Testing
   }
 
   @Test func theCollectorDiesAndComesBack() async throws {
-    let unit = try await NumberedLines.install(portion: 50)
-    try await Nomad.run { nomad in
-      try await nomad.withTask(unit) { task in
-        let collector = task.allocation.standardOutput
-        for _ in 1...3 {
-          let count = collector.lines.count
-          try await eventually("lines") { collector.lines.count > count + 500 }
-          collector.end()
-          try await eventually("the end of the collector") { collector.hasEnded }
-          collector.start()
-        }
-        try NumberedLines.end(unit)
-        _ = try await task.wait()
-        let lines = try await collector.allLines()
-        #expect(NumberedLines.areComplete(lines))
-      }
+    let lines = try await NumberedLines.run(portion: 50, rounds: 3, after: 500) { task in
+      let collector = task.allocation.standardOutput
+      collector.end()
+      try await eventually("the end of the collector") { collector.hasEnded }
+      collector.start()
     }
+    #expect(NumberedLines.areComplete(lines))
   }
 
   @Test func theCollectorStopsReading() async throws {
@@ -334,22 +324,9 @@ import Testing
   }
 
   @Test func journalctlIsKilled() async throws {
-    let unit = try await NumberedLines.install(portion: 50)
-    try await Nomad.run { nomad in
-      try await nomad.withTask(unit) { task in
-        for _ in 1...3 {
-          let count = task.allocation.lines.count
-          try await eventually("lines") { task.allocation.lines.count > count + 500 }
-          for process in nomad.childProcesses {
-            let command = (try? String(contentsOfFile: "/proc/\(process)/cmdline", encoding: .utf8)) ?? ""
-            if command.contains("--follow"), let number = Int32(process) { kill(number, SIGKILL) }
-          }
-        }
-        try NumberedLines.end(unit)
-        _ = try await task.wait()
-        let lines = try await task.allocation.allLines()
-        #expect(NumberedLines.areComplete(lines))
-      }
+    let lines = try await NumberedLines.run(portion: 50, rounds: 3, after: 500) { task in
+      task.nomad.killChildren { $0.contains("--follow") }
     }
+    #expect(NumberedLines.areComplete(lines))
   }
 }

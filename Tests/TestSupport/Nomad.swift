@@ -114,6 +114,14 @@ package struct Nomad: Sendable {
       }
     }
   }
+
+  /// Kills those of the plugin's children whose command line, with a NUL after each word, is meant.
+  package func killChildren(_ isMeant: (String) -> Bool) {
+    for process in self.childProcesses {
+      let command = (try? String(contentsOfFile: "/proc/\(process)/cmdline", encoding: .utf8)) ?? ""
+      if isMeant(command), let number = Int32(process) { kill(number, SIGKILL) }
+    }
+  }
 }
 
 /// Task events as they come.

@@ -12,6 +12,29 @@ package enum NumberedLines {
         + "i=$((i+\(portion))); sleep 0.01; done; echo end'")
   }
 
+  /// Runs such a unit as a task and does something again and again while its lines come. Gives all that came.
+  ///
+  /// - Parameters:
+  ///   - rounds: how often it is done.
+  ///   - count: how many lines more than this come before each time.
+  package static func run(
+    portion: Int, rounds: Int, after count: Int, _ disturb: @Sendable (RunningTask) async throws -> Void
+  ) async throws -> [String] {
+    let unit = try await self.install(portion: portion)
+    return try await Nomad.run { nomad in
+      try await nomad.withTask(unit) { task in
+        for _ in 1...rounds {
+          let before = task.allocation.lines.count
+          try await eventually("lines") { task.allocation.lines.count > before + count }
+          try await disturb(task)
+        }
+        try self.end(unit)
+        _ = try await task.wait()
+        return try await task.allocation.allLines()
+      }
+    }
+  }
+
   /// Tells a unit to end.
   package static func end(_ unit: String) throws {
     try Data().write(
