@@ -394,24 +394,45 @@ import Testing
     #expect(try await self.ask(runner, "systemctl show -- a.service") == "failed")
   }
 
-  /// A start can take longer than what it starts: the unit is seen to run meanwhile, and not again before it is stopped.
-  @Test(arguments: [ReplaySpeed.asFastAsPossible, .times(1)])
-  func theLastAnswerBeforeTheNextChangeIsFromDuringAStart(speed: ReplaySpeed) async throws {
+  private static func status(_ state: String) -> String { "Id=a.service\nActiveState=\(state)\n" }
+
+  /// A unit that was seen while its start was under way, and not again before it was stopped.
+  private static func seenDuringItsStart(_ states: String...) -> Recording {
     var recording = Recording()
-    recording.add("systemctl show -- a.service", "before")
+    recording.add("systemctl show -- a.service", Self.status("inactive"))
     recording.add(
-      "systemctl start -- a.service", [], from: 25_000, to: 90_000,
+      "systemctl start -- a.service", [], from: 25_000, to: 190_000,
       .ended(CommandResult(termination: .exited(0), standardError: [], duration: .zero)))
     recording.now = 30_000
-    recording.add("systemctl show -- a.service", "running")
-    recording.now = 90_000
+    for state in states { recording.add("systemctl show -- a.service", Self.status(state)) }
+    recording.now = 190_000
     recording.add("systemctl stop -- a.service")
-    recording.add("systemctl show -- a.service", "after")
-    let runner = recording.replay(speed)
+    recording.add("systemctl show -- a.service", Self.status("failed"))
+    return recording
+  }
+
+  /// A start can take longer than what it starts.
+  @Test(arguments: [ReplaySpeed.asFastAsPossible, .times(1)])
+  func theLastAnswerBeforeTheNextChangeIsFromDuringAStart(speed: ReplaySpeed) async throws {
+    let runner = Self.seenDuringItsStart("inactive", "activating", "active").replay(speed)
     _ = try await self.ask(runner, "systemctl start -- a.service")
-    for _ in 0..<2 { #expect(try await self.ask(runner, "systemctl show -- a.service") == "running") }
+    for _ in 0..<2 {
+      #expect(try await self.ask(runner, "systemctl show -- a.service") == Self.status("active"))
+    }
     _ = try await self.ask(runner, "systemctl stop -- a.service")
-    #expect(try await self.ask(runner, "systemctl show -- a.service") == "after")
+    #expect(try await self.ask(runner, "systemctl show -- a.service") == Self.status("failed"))
+  }
+
+  /// It would be taken for the end of the unit.
+  @Test(arguments: [ReplaySpeed.asFastAsPossible, .times(1)])
+  func whatWasSeenBeforeSystemdTookUpAStart(speed: ReplaySpeed) async throws {
+    let runner = Self.seenDuringItsStart("inactive").replay(speed)
+    _ = try await self.ask(runner, "systemctl start -- a.service")
+    await #expect(throws: CommandError.self) {
+      try await runner.run(Self.command("systemctl show -- a.service", timeLimit: .milliseconds(50)))
+    }
+    _ = try await self.ask(runner, "systemctl stop -- a.service")
+    #expect(try await self.ask(runner, "systemctl show -- a.service") == Self.status("failed"))
   }
 
   /// Rather than that a unit has not been started, which it has, nothing is told until there is something to tell.

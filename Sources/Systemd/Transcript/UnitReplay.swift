@@ -11,6 +11,14 @@ final class UnitReplay: Sendable {
     let end: UInt64
     var output: [UInt8]
     let outcome: TranscriptOutcome
+
+    /// Whether it is a status, of a unit that is up or on its way there.
+    var showsUp: Bool {
+      switch (try? UnitStatus.parse(self.output))?.first?.activeState {
+      case .active, .activating, .reloading, .refreshing: true
+      default: false
+      }
+    }
   }
 
   private struct Answers {
@@ -185,8 +193,12 @@ final class UnitReplay: Sendable {
         ?? next
     }
     // Where the driver was content with what it saw during a start, there is no answer from after it: the next one comes
-    // when the unit is changed again, perhaps for what is seen now.
-    let during = all.indices.last { isEligible($0) && all[$0].start >= state.answeredChangeStart }
+    // when the unit is changed again, perhaps for what is seen now. One that shows the unit down is from before systemd
+    // took the start up.
+    let during =
+      last == nil
+      ? all.indices.last { isEligible($0) && all[$0].start >= state.answeredChangeStart && all[$0].showsUp }
+      : nil
     return last ?? during ?? next ?? all.indices.last(where: isEligible) ?? all.startIndex
   }
 
