@@ -158,7 +158,9 @@ import Testing
     let unit = try await Units.install(
       "[Socket]", "ListenStream=127.0.0.1:23456", "Accept=yes", suffix: "socket")
     let template = unit.replacingOccurrences(of: ".socket", with: "@.service")
-    try Units.write(["[Service]", "ExecStart=/bin/echo connected"], to: template)
+    // journald can tell the slice only of a process that still runs when it gets to the line.
+    try Units.write(
+      ["[Service]", "ExecStart=/bin/sh -c 'echo connected; exec sleep infinity'"], to: template)
     try await Units.systemctl("daemon-reload")
     try await Nomad.run { nomad in
       let options = self.logs(unit, ["include_triggered": true, "lifecycle": false])
@@ -167,6 +169,7 @@ import Testing
         try await eventually("the lines of both") { task.allocation.lines == ["connected", "connected"] }
       }
     }
+    try await Units.systemctl("stop", template.replacingOccurrences(of: "@", with: "@*"))
   }
 
   // MARK: Off
