@@ -234,9 +234,11 @@ actor LogDelivery {
     self.takeUpHolder()
     self.standardOutput.close()
     self.standardError.close()
-    await self.holder?.end()
+    // Its end has room for one who waits, and there can be another close meanwhile.
+    let holder = self.holder
     self.holder = nil
     self.unnotedHolder = nil
+    await holder?.end()
   }
 
   private func deliverRest(_ tell: @escaping @Sendable (News) async -> Void) async {

@@ -508,7 +508,13 @@ actor UnitTask {
     }
     self.report(.stopping(unit: self.unit.name))
     let deadline = ContinuousClock.now + timeout
-    if let signal, !signal.isEmpty {
+    if case .starting = self.lifecycle.phase {
+      // Its systemctl start may wait for others; it must not come after the stop.
+      self.started.fulfil(
+        .failure(DriverError.recoverable("The task was stopped before \(self.unit) had started.")))
+      await self.dismiss()
+    }
+    if let signal, !signal.isEmpty, self.dismissed.current == nil {
       do {
         _ = try? await self.seen.value(within: Self.lookLimit)
         let processID = self.lifecycle.status?.mainProcessID
@@ -535,13 +541,22 @@ actor UnitTask {
         self.unit, timeLimit: max(.zero, ContinuousClock.now.duration(to: deadline)) + Self.killLimit)
     }
     self.watcher.hint(self.unit)
-    await self.reportTriggers()
-    // The watcher sees it at once. Nomad tries again.
-    guard await self.hasEnded(by: .now + Self.lookLimit) else {
+    // The watcher sees it at once, unless it has much to do. If the unit runs on, Nomad tries again.
+    guard await self.isDown(by: .now + Self.lookLimit) else {
       throw DriverError.recoverable(
         "systemctl stop \(self.unit) has succeeded, but systemd does not say that the unit has ended. See: systemctl "
           + "status \(self.unit)")
     }
+    await self.reportTriggers()
+  }
+
+  /// Whether the unit has ended: at the deadline systemd is asked once more.
+  private func isDown(by deadline: ContinuousClock.Instant) async -> Bool {
+    if await self.hasEnded(by: deadline) { return true }
+    let askedAt = ContinuousClock.now
+    guard let status = try? await self.host.systemctl.showPatiently(self.unit) else { return false }
+    await self.observe(status, askedAt: askedAt)
+    return status.activeState == .inactive || status.activeState == .failed
   }
 
   /// Waits until the unit has ended, or its main process has: systemd would start it again (Restart=).
