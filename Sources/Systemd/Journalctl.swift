@@ -67,11 +67,15 @@ public struct Journalctl: Sendable {
   }
 
   /// What the service manager has said about a unit of late, in this boot.
-  public func history(of unit: UnitName) async throws -> UnitHistory {
+  ///
+  /// - Parameter position: what it said before that does not count.
+  public func history(of unit: UnitName, after position: JournalPosition = .beginning) async throws
+    -> UnitHistory
+  {
     try await self.sync(timeLimit: timeLimit)
     var entries: [JournalEntry] = []
     let result = try await self.read(
-      ["--boot", "--quiet", "--lines=\(Self.historyLimit)"], [unit], after: .beginning, .lifecycle,
+      ["--boot", "--quiet", "--lines=\(Self.historyLimit)"], [unit], after: position, .lifecycle,
       matches: ["_PID=1"], timeLimit: timeLimit
     ) { entries += $0 }
     guard result.termination.isSuccess else { throw tool.error(result, "--unit", [unit]) }

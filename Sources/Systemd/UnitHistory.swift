@@ -19,6 +19,9 @@ public struct UnitHistory: Sendable, Hashable {
   /// The ends of runs, the last one last.
   public private(set) var ends: [End] = []
 
+  /// Whether another run is told of after the last one of them.
+  private var hasRunOn = false
+
   /// What systemd said when it last passed over a start as conditions (`ConditionPathExists=` …, `ExecCondition=`) were
   /// not met; `nil` if it did not, or has started the unit after that.
   public private(set) var skippedStart: String?
@@ -35,6 +38,7 @@ public struct UnitHistory: Sendable, Hashable {
     var mainProcessExits: [String?: MainProcessExit] = [:]
     for entry in entries where entry.isLifecycle {
       let run = entry.subjectInvocationID
+      if let run, let last = self.ends.last, run != last.invocationID { self.hasRunOn = true }
       if entry.command == "ExecStart", let exit = entry.processExit { mainProcessExits[run] = exit }
       let result: String? =
         switch entry.messageID {
@@ -43,6 +47,7 @@ public struct UnitHistory: Sendable, Hashable {
         default: nil
         }
       if let result {
+        self.hasRunOn = false
         self.ends.append(
           End(
             invocationID: run, result: result, mainProcessExit: mainProcessExits[run], time: entry.realtime))
@@ -57,9 +62,12 @@ public struct UnitHistory: Sendable, Hashable {
   }
 
   /// How the unit ended in the end: in a run, or in the last one after it, since systemd may have restarted the unit; without
-  /// an identifier, in the last one.
+  /// an identifier, in the last one. `nil` if that is not told: where journald has much to do, a message of systemd can be
+  /// missing.
   public func end(since invocationID: String?) -> End? {
-    guard let invocationID else { return self.ends.last }
-    return self.ends.contains { $0.invocationID == invocationID } ? self.ends.last : nil
+    guard let last = self.ends.last, !self.hasRunOn,
+      invocationID == nil || self.ends.contains(where: { $0.invocationID == invocationID })
+    else { return nil }
+    return last
   }
 }

@@ -111,7 +111,7 @@ struct UnitLifecycle: Sendable, Hashable {
   ///
   /// - Parameters:
   ///   - status: what systemd says of the unit now.
-  ///   - history: what the journal says, where systemd has forgotten the unit.
+  ///   - history: what the journal has said since the start, where systemd has forgotten the unit.
   /// - Returns: nil if the start is to fail; otherwise what to do, since the task has started all the same.
   mutating func startFailed(_ status: UnitStatus, history: UnitHistory?) -> [Effect]? {
     guard case .starting = self.phase else { return [] }
@@ -121,8 +121,11 @@ struct UnitLifecycle: Sendable, Hashable {
     }
     // Where a start is nothing but running the program, one that ran and failed has started, and has ended. (The job of
     // a simple service fails as well if the program is quick to.)
-    let end = status.isForgotten ? history?.ends.last : nil
-    guard let exit = end?.mainProcessExit ?? (status.isForgotten ? nil : status.mainProcessExit),
+    // It has succeeded where nothing but systemctl failed, say as systemd executed itself anew.
+    let end = status.isForgotten ? history?.end(since: nil) : nil
+    let exit =
+      end.map { $0.mainProcessExit ?? ($0.result == "success" ? .exited(0) : nil) } ?? status.mainProcessExit
+    guard let exit, end != nil || !status.isForgotten,
       Self.startIsRunning(status.serviceType, exit), !self.isPreviousRun(status),
       end == nil || end?.invocationID != self.previousInvocationID
     else { return nil }

@@ -11,6 +11,8 @@ actor UnitTask {
   nonisolated let unit: UnitName
   private let configuration: TaskConfiguration
   private let start: Start
+  /// Where the journal was before the start.
+  private let position: JournalPosition
   private let host: SystemdHost
   private let watcher: UnitWatcher
   private let events: TaskEventHub
@@ -87,6 +89,7 @@ actor UnitTask {
     self.unit = unit
     self.configuration = configuration
     self.start = start
+    self.position = position
     self.startedAt = if case .recovery(let startedAt?) = start { startedAt } else { Date() }
     self.host = host
     self.watcher = watcher
@@ -214,7 +217,8 @@ actor UnitTask {
   private func skippedStart() async throws -> String? {
     guard case .start(mayBeSkipped: true) = self.start, case .starting = self.lifecycle.phase,
       let status = try? await self.host.systemctl.show(self.unit), status.activeState == .inactive,
-      let skippedStart = try await self.host.journalctl.history(of: self.unit).skippedStart
+      let skippedStart = try await self.host.journalctl.history(of: self.unit, after: self.position)
+        .skippedStart
     else { return nil }
     try Task.checkCancellation()
     return
@@ -224,7 +228,10 @@ actor UnitTask {
   private func startFailed(_ error: any Error) async {
     let status = try? await self.statusAfterFailedStart()
     var history: UnitHistory?
-    if status?.isForgotten == true { history = try? await self.host.journalctl.history(of: self.unit) }
+    if status?.isForgotten == true {
+      // It may have run, and ended, before.
+      history = try? await self.host.journalctl.history(of: self.unit, after: self.position)
+    }
     if Task.isCancelled { return self.started.fulfil(.failure(CancellationError())) }
     if case .starting = self.lifecycle.phase {
       guard let status, let effects = self.lifecycle.startFailed(status, history: history) else {

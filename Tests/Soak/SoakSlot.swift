@@ -17,7 +17,7 @@ actor SoakSlot {
     var isUndisturbed = true
     /// How often the plugin was killed meanwhile.
     var killCount = 0
-    /// Whether its unit was taken as it was, by a second start: the plugin was killed before it answered the first one.
+    /// Whether it took two starts: the first one was refused, or the plugin killed before it answered.
     var lacksLines = false
 
     var id: String { self.allocation.config.id }
@@ -59,6 +59,8 @@ actor SoakSlot {
           await self.giveUp(nomad)
         } else {
           self.report.count("calls refused after daemon-reexec")
+          // The unit may have run, and the logs of the refused task have ended.
+          if self.run?.handle == nil { self.run?.lacksLines = true }
           await session.pause(500...1000)
         }
       }
@@ -174,8 +176,9 @@ actor SoakSlot {
     guard let run = self.run else { return }
     if !run.exitCodes.contains(result.exitCode) || (result.exitCode == 0) != (result.message == nil) {
       self.report.violation(
-        "\(run.unit): ended with \(result.exitCode) rather than \(run.exitCodes.sorted()), \(result.message ?? "no message")"
-      )
+        "\(run.unit): ended with \(result.exitCode) rather than \(run.exitCodes.sorted()), "
+          + "\(result.message ?? "no message"), after \(run.killCount) kills of the plugin; in the journal are "
+          + "\(await self.journal(of: run))")
     }
     self.report.count(
       "ends with \(result.exitCode == 0 ? "0" : result.signal != 0 ? "a signal" : "another exit code")")
@@ -194,6 +197,7 @@ actor SoakSlot {
   /// The lines of each process are numbered from 1 on. None is missing, and where the plugin was not killed, none comes twice.
   private func check(_ lines: [String], of run: Run) async {
     var last: [Substring: Int] = [:]
+    var gap: String?
     var repetitions = 0
     var repeated = ""
     for line in lines {
@@ -203,10 +207,7 @@ actor SoakSlot {
       }
       let process = words.count == 2 ? words[0] : ""
       let previous = last[process] ?? 0
-      if number > previous + 1 {
-        self.report.violation(
-          "\(run.unit): \(number) follows \(previous), after \(run.killCount) kills of the plugin")
-      }
+      if number > previous + 1 { gap = gap ?? "\(number) follows \(previous)" }
       if number <= previous {
         repetitions += 1
         repeated = line
@@ -222,14 +223,25 @@ actor SoakSlot {
     }
     let count = last.values.reduce(0, +)
     if run.isUndisturbed, let all = run.kind.lineCount, count != all {
+      gap = gap ?? "\(count) of \(all) lines"
+    }
+    guard let gap else { return }
+    // While it is restarted journald loses lines of processes that have just begun.
+    let delivered = Set(lines)
+    let missing = await self.journal(of: run, "_TRANSPORT=stdout").filter { !delivered.contains(String($0)) }
+    if missing.isEmpty {
+      self.report.count("tasks whose lines journald has lost")
+    } else {
       self.report.violation(
-        "\(run.unit): \(count) of \(all) lines; in the journal are \(await self.journal(of: run))")
+        "\(run.unit): \(gap), after \(run.killCount) kills of the plugin; in the journal are also \(missing.suffix(20))"
+      )
     }
   }
 
-  private func journal(of run: Run) async -> [Substring] {
-    let output = try? await Units.command("journalctl", "--unit=\(run.unit)", "--output=cat")
-    return output?.split(separator: "\n").suffix(20) ?? []
+  private func journal(of run: Run, _ matches: String...) async -> [Substring] {
+    let output = try? await Units.run(
+      ["journalctl", "--unit=\(run.unit)", "--output=cat", "--no-pager"] + matches)
+    return output?.split(separator: "\n") ?? []
   }
 
   private func giveUp(_ nomad: Nomad) async {

@@ -32,7 +32,7 @@ enum SoakUnit: String, CaseIterable {
       [
         "Restart=on-failure", "RestartSec=100ms",
         #"ExecStart=/bin/sh -c 'for i in 1 2 3; do echo "$$$$ $i"; sleep 0.05; done; n=/run/soak-%i; echo x >> $n; "#
-          + #"test $(wc -l < $n) -ge 3 && rm $n'"#,
+          + #"test $(wc -l < $n 2>/dev/null) -ge 3 && rm $n'"#,
       ]
     case .stubborn:
       [

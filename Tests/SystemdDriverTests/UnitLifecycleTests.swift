@@ -102,6 +102,14 @@ import Testing
     #expect(result.exitCode == 9)
   }
 
+  /// systemctl lost its connection.
+  @Test func aProgramThatHasSucceededAlthoughItsStartFailed() throws {
+    var lifecycle = UnitLifecycle()
+    let forgotten = try status("inactive", ["Type": "simple"])
+    let effects = lifecycle.startFailed(forgotten, history: try history("b", result: "success", status: 0))
+    #expect(effects == [.started, .ended(ExitResult(exitCode: 0))])
+  }
+
   @Test func aStartThatSystemdTriesAgain() throws {
     var lifecycle = UnitLifecycle()
     let waiting = try status(

@@ -46,7 +46,6 @@ import Testing
       try Self.started("a"), try Self.exited("a", "exited", 9), try Self.failed("a", "exit-code"),
       try Self.started("b"), try Self.exited("b", "killed", 11), try Self.failed("b", "signal"),
       try Self.started("c"), try Self.exited("c", "exited", 1, command: "ExecStop"), try Self.succeeded("c"),
-      try Self.started("d"),
     ])
     #expect(history.ends.map(\.result) == ["exit-code", "signal", "success"])
     #expect(history.ends.map(\.mainProcessExit) == [.exited(9), .killed(11), nil])
@@ -56,6 +55,15 @@ import Testing
     #expect(history.end(since: "d") == nil)
     #expect(history.end(since: nil)?.invocationID == "c")
     #expect(history.skippedStart == nil)
+  }
+
+  /// systemd's messages can be lost.
+  @Test func anEndThatIsNotTold() throws {
+    let history = UnitHistory([
+      try Self.started("a"), try Self.exited("a", "exited", 9), try Self.failed("a", "exit-code"),
+      try Self.started("b"),
+    ])
+    for run in ["a", "b", nil] { #expect(history.end(since: run) == nil) }
   }
 
   @Test(arguments: [
