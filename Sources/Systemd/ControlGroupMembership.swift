@@ -47,28 +47,30 @@ package struct ControlGroupMembership: Sendable, Hashable {
 
   /// Whether a unit with this control group owns the process: so says the unified hierarchy or systemd's own of v1,
   /// whichever systemd uses.
-  func isInside(_ controlGroup: String) -> Bool {
+  func isInside(_ controlGroup: String) -> Bool { self.lines.contains { Self.tells($0, of: controlGroup) } }
+
+  private static func tells(_ line: Line, of controlGroup: String) -> Bool {
     guard controlGroup.hasPrefix("/"), controlGroup != "/" else { return false }
-    return self.lines.contains { line in
-      (line.controllers.isEmpty || line.controllers == "name=systemd")
-        && (line.path == controlGroup || line.path.utf8.starts(with: "\(controlGroup)/".utf8))
-    }
+    return (line.controllers.isEmpty || line.controllers == "name=systemd")
+      && (line.path == controlGroup || line.path.utf8.starts(with: "\(controlGroup)/".utf8))
   }
 
-  /// Puts this process into the groups, as far as there are such hierarchies.
+  /// Puts this process into the groups, as far as there are such hierarchies, but not into a frozen one of v1, where it
+  /// could not even be killed.
   ///
-  /// - Returns: whether there is one of them at least.
+  /// - Returns: whether one of them tells that this process is a unit's with this control group now.
   /// - Throws: ``ExecHelper/Problem`` if the kernel refuses.
-  func join() throws(ExecHelper.Problem) -> Bool {
+  func join(within controlGroup: String) throws(ExecHelper.Problem) -> Bool {
     var hasJoined = false
-    for folder in self.lines.compactMap(\.folder) {
+    for line in self.lines where line.controllers != "freezer" {
+      guard let folder = line.folder else { continue }
       let file = "\(folder)/cgroup.procs"
       let descriptor = open(file, O_WRONLY | O_CLOEXEC)
       guard descriptor >= 0, write(descriptor, "0", 1) == 1 else {
         throw ExecHelper.Problem("cannot join the control group: \(file)")
       }
       close(descriptor)
-      hasJoined = true
+      if Self.tells(line, of: controlGroup) { hasJoined = true }
     }
     return hasJoined
   }

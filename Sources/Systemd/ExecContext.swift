@@ -5,7 +5,10 @@ package enum ExecContext: Sendable, Hashable {
   ///
   /// The process must be in the unit's control group, or in one below it: this is how its number is known to be the
   /// unit's still.
-  case process(Int32, controlGroup: String)
+  ///
+  /// It must also be the user's whose number systemd tells for the unit, unless that is root's: it may be within a
+  /// set-user-ID program that has become another.
+  case process(Int32, controlGroup: String, userID: UInt32?)
 
   /// On the host as it is, as a user.
   case host(HostContext)
@@ -43,8 +46,8 @@ package enum ExecContext: Sendable, Hashable {
   /// The context as arguments of ``ExecHelper``.
   var arguments: [String] {
     switch self {
-    case .process(let processID, let controlGroup):
-      ["process", "\(processID)", controlGroup]
+    case .process(let processID, let controlGroup, let userID):
+      ["process", "\(processID)", controlGroup, userID.map(String.init) ?? ""]
     case .host(let host):
       [
         "host", host.controlGroup ?? "", host.directory, host.isDirectoryOptional ? "optional" : "",
@@ -58,9 +61,9 @@ package enum ExecContext: Sendable, Hashable {
   init?(arguments: inout ArraySlice<String>) {
     func text(_ word: String) -> String? { word.isEmpty ? nil : word }
     let words = Array(arguments)
-    if words.count >= 3, words[0] == "process", let processID = Int32(words[1]) {
-      self = .process(processID, controlGroup: words[2])
-      arguments = arguments.dropFirst(3)
+    if words.count >= 4, words[0] == "process", let processID = Int32(words[1]) {
+      self = .process(processID, controlGroup: words[2], userID: UInt32(words[3]))
+      arguments = arguments.dropFirst(4)
     } else if words.count >= 9, words[0] == "host" {
       var host = HostContext()
       host.controlGroup = text(words[1])
@@ -97,7 +100,11 @@ extension ExecContext.HostContext {
     self.user = value("User")
     self.group = value("Group")
     self.supplementaryGroups = value("SupplementaryGroups")?.split(separator: " ").map(String.init) ?? []
-    self.userID = value("UID").flatMap { UInt32($0) }
-    self.groupID = value("GID").flatMap { UInt32($0) }
+    // The largest number stands for none (uid_is_valid in systemd's src/basic/user-util.c).
+    func id(_ name: String) -> UInt32? {
+      value(name).flatMap { UInt32($0) }.flatMap { $0 == .max ? nil : $0 }
+    }
+    self.userID = id("UID")
+    self.groupID = id("GID")
   }
 }

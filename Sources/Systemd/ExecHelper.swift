@@ -74,8 +74,8 @@ package enum ExecHelper {
       }
       var environment = ExecEnvironment()
       switch context {
-      case .process(let processID, let controlGroup):
-        try ExecProcess(processID, in: controlGroup).enter(&environment)
+      case .process(let processID, let controlGroup, let userID):
+        try ExecProcess(processID, in: controlGroup, of: userID).enter(&environment)
       case .host(let host):
         try self.enter(host, &environment)
       }
@@ -142,11 +142,11 @@ package enum ExecHelper {
     _ host: ExecContext.HostContext, _ environment: inout ExecEnvironment
   ) throws(Problem) {
     if let group = host.controlGroup, group != "/" {
-      _ = try ControlGroupMembership(controlGroup: group).join()
+      _ = try ControlGroupMembership(controlGroup: group).join(within: group)
     }
     ExecProcess.setOutOfMemoryScore("0")
     var user = ExecUser(name: host.user ?? "0")
-    if let userID = host.userID { user.userID = user.userID ?? userID }
+    if let userID = host.userID { user.userID = userID }
     guard let userID = user.userID else { throw Problem("there is no user '\(host.user ?? "")'", code: 0) }
     var groupID = host.groupID ?? user.groupID ?? userID
     if let group = host.group {

@@ -7,6 +7,8 @@ import Glibc
 /// is looked up there afterwards fails (proc(5)).
 struct ExecProcess: ~Copyable {
   private let processID: Int32
+  private let controlGroup: String
+  private let unitUserID: UInt32?
   private let directory: Int32
 
   /// The namespaces, in the order to enter them: in that of users this process loses the right to enter others.
@@ -22,9 +24,14 @@ struct ExecProcess: ~Copyable {
 
   /// Takes hold of a process.
   ///
+  /// - Parameters:
+  ///   - controlGroup: the unit's.
+  ///   - userID: the unit's user, where systemd tells one.
   /// - Throws: ``ExecHelper/Problem`` if there is none of that number in the control group.
-  init(_ processID: Int32, in controlGroup: String) throws(ExecHelper.Problem) {
+  init(_ processID: Int32, in controlGroup: String, of userID: UInt32?) throws(ExecHelper.Problem) {
     self.processID = processID
+    self.controlGroup = controlGroup
+    self.unitUserID = userID
     self.directory = Glibc.open("/proc/\(processID)", O_RDONLY | O_DIRECTORY | O_CLOEXEC)
     guard self.directory >= 0 else {
       throw ExecHelper.Problem("the main process \(processID) is gone", code: 0)
@@ -60,6 +67,7 @@ struct ExecProcess: ~Copyable {
     guard let status = ProcessCredentials(status: try self.read("status")) else {
       throw ExecHelper.Problem("cannot tell the user of the main process \(self.processID)", code: 0)
     }
+    try self.checkUser(status)
     environment.add(environ: try self.read("environ"))
     let limits = try self.limits()
     let outOfMemoryScore = String(decoding: try self.read("oom_score_adj"), as: UTF8.self)
@@ -74,8 +82,8 @@ struct ExecProcess: ~Copyable {
     // In the process's namespace a user has another number.
     let userID = hasUserNamespace ? try self.inner(status.userID, "uid_map") : status.userID
 
-    guard try ControlGroupMembership(self.read("cgroup")).join() else {
-      throw ExecHelper.Problem("there is no control group of the main process \(self.processID)", code: 0)
+    guard try ControlGroupMembership(self.read("cgroup")).join(within: self.controlGroup) else {
+      throw ExecHelper.Problem("cannot find the control group of the main process \(self.processID)", code: 0)
     }
     Self.setOutOfMemoryScore(outOfMemoryScore)
     for (resource, limit) in limits.enumerated() {
@@ -114,6 +122,21 @@ struct ExecProcess: ~Copyable {
     if status.hasNoNewPrivileges { _ = set_process_option(Self.setNoNewPrivileges, 1) }
   }
 
+  /// Checks that the process acts as the unit's user. A set-user-ID program, which anybody in the unit may be able to
+  /// start with an environment of their own, can have become root for a moment.
+  private func checkUser(_ credentials: ProcessCredentials) throws(ExecHelper.Problem) {
+    var program = stat()
+    let isSetUserID =
+      fstatat(self.directory, "exe", &program, 0) == 0 && program.st_mode & (S_ISUID | S_ISGID) != 0
+    // Root may become whom it likes.
+    let isAnother = self.unitUserID.map { $0 != 0 && $0 != credentials.userID } ?? false
+    guard !isSetUserID, !isAnother else {
+      throw ExecHelper.Problem(
+        "the main process \(self.processID) runs a program that changes its user (now \(credentials.userID)"
+          + "\(self.unitUserID.map { ", the unit's is \($0)" } ?? ""))", code: 0)
+    }
+  }
+
   /// Waits until the process runs the unit's program. Before that it is systemd's own, which is about to give up root's
   /// rights and to enter the namespaces that the program is to have.
   private func waitForProgram() throws(ExecHelper.Problem) {
@@ -135,7 +158,8 @@ struct ExecProcess: ~Copyable {
     var program = [CChar](repeating: 0, count: Int(PATH_MAX))
     let count = readlinkat(self.directory, "exe", &program, program.count)
     let path = String(decoding: program.prefix(max(count, 0)).map { UInt8(bitPattern: $0) }, as: UTF8.self)
-    if path.hasSuffix("/systemd-executor") { return true }
+    // The file may have been replaced since.
+    if path.hasSuffix("/systemd-executor") || path.hasSuffix("/systemd-executor (deleted)") { return true }
     var own = stat()
     var manager = stat()
     guard fstatat(self.directory, "exe", &own, 0) == 0, stat("/proc/1/exe", &manager) == 0,

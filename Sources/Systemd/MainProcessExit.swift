@@ -3,7 +3,7 @@ public enum MainProcessExit: Sendable, Hashable {
   /// It exited with this status, 0…255.
   case exited(Int32)
 
-  /// It was killed by this signal.
+  /// It was killed by this signal, 1…127.
   case killed(Int32)
 
   /// It was killed by this signal and dumped core.
@@ -12,19 +12,19 @@ public enum MainProcessExit: Sendable, Hashable {
   /// Takes systemd's word for a code, as in the journal (`EXIT_CODE`), and what goes with it.
   init?(word: String, status: Int32) {
     switch word {
-    case "exited": self = .exited(status)
-    case "killed": self = .killed(status)
-    case "dumped": self = .dumped(status)
+    case "exited": self.init(code: 1, status: status)
+    case "killed": self.init(code: 2, status: status)
+    case "dumped": self.init(code: 3, status: status)
     default: return nil
     }
   }
 
   /// Takes a code as in `waitid(2)` (CLD_EXITED 1, CLD_KILLED 2, CLD_DUMPED 3) and what goes with it.
   init?(code: Int32, status: Int32) {
-    switch code {
-    case 1: self = .exited(status)
-    case 2: self = .killed(status)
-    case 3: self = .dumped(status)
+    switch (code, status) {
+    case (1, 0...255): self = .exited(status)
+    case (2, 1...127): self = .killed(status)
+    case (3, 1...127): self = .dumped(status)
     default: return nil
     }
   }

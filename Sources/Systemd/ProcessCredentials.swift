@@ -14,8 +14,10 @@ struct ProcessCredentials: Sendable, Hashable {
   /// Reads the file; nil if it lacks one of the values.
   init?(status: [UInt8]) {
     var values: [Substring: [Substring]] = [:]
-    for line in String(decoding: status, as: UTF8.self).split(separator: "\n") {
-      let parts = line.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
+    // By bytes: a process can give itself a name that ends in a carriage return, which is one Character with the newline.
+    for line in status.split(separator: UInt8(ascii: "\n")) {
+      let parts = String(decoding: line, as: UTF8.self).split(
+        separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
       guard parts.count == 2, values[parts[0]] == nil else { continue }
       values[parts[0]] = parts[1].split { $0 == " " || $0 == "\t" }
     }

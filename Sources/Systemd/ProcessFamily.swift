@@ -42,14 +42,17 @@ struct ProcessFamily: Sendable {
       others[processID] = Process(processID)
     }
     others[self.root] = nil
-    var known = Set(self.members.keys).union([self.root])
-    while true {
-      let found = others.filter { known.contains($0.value.parent) || known.contains($0.value.session) }
-      guard !found.isEmpty else { return }
-      for (processID, process) in found {
-        others[processID] = nil
-        self.members[processID] = process
-        known.insert(processID)
+    var followers: [Int32: [Int32]] = [:]
+    for (processID, process) in others {
+      followers[process.parent, default: []].append(processID)
+      followers[process.session, default: []].append(processID)
+    }
+    var found = Array(self.members.keys) + [self.root]
+    while let processID = found.popLast() {
+      for follower in followers[processID] ?? [] {
+        guard let process = others.removeValue(forKey: follower) else { continue }
+        self.members[follower] = process
+        found.append(follower)
       }
     }
   }

@@ -129,9 +129,11 @@ public struct Systemctl: Sendable {
       "show", [unit], Self.arguments("show", ["--property=" + names.joined(separator: ",")], [unit]),
       timeLimit: timeLimit)
     var properties: [String: String] = [:]
-    for line in String(decoding: output, as: UTF8.self).split(separator: "\n") {
-      guard let equals = line.firstIndex(of: "=") else { continue }
-      properties[String(line[..<equals])] = String(line[line.index(after: equals)...])
+    // By bytes: a value can end in a carriage return, which is one Character with the newline.
+    for line in output.split(separator: UInt8(ascii: "\n")) {
+      guard let equals = line.firstIndex(of: UInt8(ascii: "=")) else { continue }
+      properties[String(decoding: line[..<equals], as: UTF8.self)] = String(
+        decoding: line[(equals + 1)...], as: UTF8.self)
     }
     return properties
   }

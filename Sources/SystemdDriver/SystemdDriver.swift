@@ -193,7 +193,7 @@ public final class SystemdDriver: TaskDriver {
       position = .since(beginning)
     }
     let task = try UnitTask(
-      config, unit: unit, triggered: status.triggeredUnits,
+      config, unit: unit, triggered: status.triggeredUnits, mayHave: Self.mayHave(config, engine),
       engine.configuration.disablesLogCollection ? configuration.withoutLogs : configuration,
       restarts ? .restart : wasActive ? .adoption : .start(mayBeSkipped: mayBeSkipped),
       from: position,
@@ -264,7 +264,8 @@ public final class SystemdDriver: TaskDriver {
     // Nomad would start the task anew if this failed: what systemd does not answer now, it answers the watcher.
     func makeTask(_ configuration: TaskConfiguration) throws -> UnitTask {
       try UnitTask(
-        handle.config, unit: unit, configuration, .recovery(startedAt: state.startedAt?.date),
+        handle.config, unit: unit, mayHave: Self.mayHave(handle.config, engine), configuration,
+        .recovery(startedAt: state.startedAt?.date),
         from: state.logs, lifecycle: UnitLifecycle(recovered: state.invocationID), host: engine.host,
         watcher: engine.watcher,
         events: self.events, logger: self.logger)
@@ -332,6 +333,10 @@ public final class SystemdDriver: TaskDriver {
     }
     let reason = status.loadError.map { " (\($0))" } ?? ""
     throw DriverError.unrecoverable("Cannot start the unit \(unit): \(problem)\(reason)")
+  }
+
+  private static func mayHave(_ task: TaskConfig, _ engine: Engine) -> @Sendable (UnitName) -> Bool {
+    { [policy = engine.configuration.policy] in policy.refusal(of: $0, to: task) == nil }
   }
 
   /// - Throws: `DriverError` (unrecoverable) if the policy denies the unit to the task's job.

@@ -19,6 +19,9 @@ struct TranscriptOptions: Decodable {
 
   /// The range of `record_limit`, in MiB.
   static let recordLimits = 1...1_048_576
+  /// The smallest `replay_speed` that is not 0.
+  private static let slowest = 0.001
+
   /// The largest `replay_speed`.
   static let fastest = 1e6
 
@@ -50,10 +53,12 @@ struct TranscriptOptions: Decodable {
           attribute: "record_limit", problem: "\(limit) is not a number of MiB from 1 to 1048576")
       }
       let speed = self.replay_speed ?? 1
-      guard speed >= 0, speed <= Self.fastest else {
+      guard speed == 0 || (Self.slowest...Self.fastest).contains(speed) else {
         throw ConfigurationError(
           attribute: "replay_speed",
-          problem: "\(speed) is not a number from 0 (as fast as it can) to \(Int(Self.fastest))")
+          problem:
+            "\(speed) is neither 0 (as fast as it can) nor a number from \(Self.slowest) to \(Int(Self.fastest))"
+        )
       }
       if let folder = given["record_dir"] { return .record(.folder(folder, limit: limit << 20)) }
       if let file = given["record"] { return .record(.file(file)) }

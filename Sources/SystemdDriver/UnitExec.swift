@@ -242,12 +242,12 @@ struct UnitExec: Sendable {
     guard self.task.isRunning else {
       throw DriverError.unrecoverable("The unit \(self.task.unit) has ended: no command can run in it.")
     }
-    if !isFresh, let status = await self.task.status, let process = Self.process(of: status) {
-      return process
-    }
     do {
+      if !isFresh, let status = await self.task.status, let process = try await self.process(of: status) {
+        return process
+      }
       let status = try await self.host.systemctl.show(self.task.unit)
-      if let process = Self.process(of: status) { return process }
+      if let process = try await self.process(of: status) { return process }
       // Otherwise it is about to have one, or has had one: the host is not where its commands belong.
       guard status.activeState == .active else {
         throw DriverError.recoverable(
@@ -263,9 +263,10 @@ struct UnitExec: Sendable {
     }
   }
 
-  private static func process(of status: UnitStatus) -> ExecContext? {
+  private func process(of status: UnitStatus) async throws -> ExecContext? {
     guard let processID = status.mainProcessID, let controlGroup = status.controlGroup else { return nil }
-    return .process(processID, controlGroup: controlGroup)
+    return .process(
+      processID, controlGroup: controlGroup, userID: try await self.task.userID(in: status.invocationID))
   }
 
   // MARK: Errors

@@ -11,6 +11,8 @@ actor UnitTask {
   nonisolated let unit: UnitName
   private let configuration: TaskConfiguration
   private let start: Start
+  /// Whether the task's job may have a unit: one that its own unit triggers, of which it is to see the logs.
+  private let mayHave: @Sendable (UnitName) -> Bool
   /// Where the journal was before the start.
   private let position: JournalPosition
   private let host: SystemdHost
@@ -36,9 +38,13 @@ actor UnitTask {
   private var unreported: [TaskEventText] = []
   private let startedAt: Date
   private var suppressionReportedAt: ContinuousClock.Instant?
+  /// The user of a run, where it has been asked for: a dynamic user is another one in each.
+  private var knownUser: (run: String?, id: UInt32?)?
 
   /// How often it is reported that journald drops lines, at most.
   private static let suppressionInterval: Duration = .seconds(600)
+  /// How many characters of what journald says of that are shown, at most.
+  private static let suppressionLength = 200
 
   /// How long the lines of a unit that takes its time to start wait.
   private static let followDelay: Duration = .milliseconds(200)
@@ -77,7 +83,8 @@ actor UnitTask {
   ///
   /// - Throws: `DriverError` if the logs cannot be delivered.
   init(
-    _ config: TaskConfig, unit: UnitName, triggered: [UnitName] = [], _ configuration: TaskConfiguration,
+    _ config: TaskConfig, unit: UnitName, triggered: [UnitName] = [],
+    mayHave: @escaping @Sendable (UnitName) -> Bool, _ configuration: TaskConfiguration,
     _ start: Start, from position: JournalPosition, lifecycle: UnitLifecycle, host: SystemdHost,
     watcher: UnitWatcher,
     events: TaskEventHub, logger: Logger
@@ -90,6 +97,7 @@ actor UnitTask {
     self.configuration = configuration
     self.start = start
     self.position = position
+    self.mayHave = mayHave
     self.startedAt = if case .recovery(let startedAt?) = start { startedAt } else { Date() }
     self.host = host
     self.watcher = watcher
@@ -106,7 +114,8 @@ actor UnitTask {
       collected.stderrPath = "/dev/null"
     }
     self.logs = try LogDelivery(
-      of: unit, and: configuration.logs.includeTriggered ? triggered : [], for: collected, configuration.logs,
+      of: unit, and: configuration.logs.includeTriggered ? triggered.filter(mayHave) : [], for: collected,
+      configuration.logs,
       from: position, resumes: lifecycle.isRecovered, journalctl: host.journalctl, followers: host.followers,
       logger: logger)
   }
@@ -292,7 +301,9 @@ actor UnitTask {
     // An answer from before the end of the start job can be about the run before.
     if let startEndedAt = self.startEndedAt, askedAt < startEndedAt { return }
     // Before anybody learns that the unit was seen: a recovered task's logs wait for that.
-    if self.configuration.logs.includeTriggered { await self.logs.setTriggered(status.triggeredUnits) }
+    if self.configuration.logs.includeTriggered {
+      await self.logs.setTriggered(status.triggeredUnits.filter(self.mayHave))
+    }
     let waited = self.startBeganAt.map { askedAt - $0 } ?? .zero
     let effects = self.lifecycle.observe(status, waited: waited)
     if self.lifecycle.phase != .starting {
@@ -320,7 +331,9 @@ actor UnitTask {
     let now = ContinuousClock.now
     if let last = self.suppressionReportedAt, now - last < Self.suppressionInterval { return }
     self.suppressionReportedAt = now
-    self.report(.logsSuppressed(unit: self.unit.name, text: text))
+    // The unit's own processes can say this as well.
+    let shown = String(DisplayText(text.utf8).text.prefix(Self.suppressionLength))
+    self.report(.logsSuppressed(unit: self.unit.name, text: shown))
   }
 
   /// Has the unit looked at when its main process has ended, until systemd has seen that as well.
@@ -398,6 +411,19 @@ actor UnitTask {
 
   /// What systemd told of the unit last.
   var status: UnitStatus? { self.lifecycle.status }
+
+  /// The number of the user that the unit's processes begin as in a run, as far as systemd tells one.
+  ///
+  /// - Throws: `SystemdError`, `CancellationError`.
+  func userID(in run: String?) async throws -> UInt32? {
+    if let known = self.knownUser, known.run == run { return known.id }
+    let properties = try await self.host.systemctl.properties(["User", "DynamicUser", "UID"], of: self.unit)
+    let id = properties["UID"].flatMap { UInt32($0) }.flatMap { $0 == .max ? nil : $0 }
+    // systemd learns the number from the process that it has started.
+    let isToCome = id == nil && (properties["User"]?.isEmpty == false || properties["DynamicUser"] == "yes")
+    if !isToCome { self.knownUser = (run, id) }
+    return id
+  }
 
   /// The unit's run that was seen last.
   var invocationID: String? { self.lifecycle.status?.invocationID }
@@ -542,10 +568,18 @@ actor UnitTask {
           try? await Task.sleep(for: .seconds(1))
         }
       }
-      defer { group.cancelAll() }
       // Stopping also keeps systemd from starting the unit again (Restart=), so it is done in any case.
-      try await self.host.systemctl.stop(
-        self.unit, timeLimit: max(.zero, ContinuousClock.now.duration(to: deadline)) + Self.killLimit)
+      group.addTask {
+        try await self.host.systemctl.stop(
+          self.unit, timeLimit: max(.zero, ContinuousClock.now.duration(to: deadline)) + Self.killLimit)
+      }
+      // A systemctl that hangs is not waited for when there is nothing left to stop.
+      group.addTask {
+        _ = try await self.ended.value
+        try await Task.sleep(for: Self.lookLimit)
+      }
+      defer { group.cancelAll() }
+      try await group.next()
     }
     self.watcher.hint(self.unit)
     // The watcher sees it at once, unless it has much to do. If the unit runs on, Nomad tries again.

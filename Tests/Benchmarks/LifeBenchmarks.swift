@@ -5,6 +5,9 @@ import TestSupport
 
 /// How fast ends are noticed, and what watching costs.
 enum LifeBenchmarks {
+  /// How long a `systemctl start --wait` may go on after its unit has ended.
+  private static let patience: Duration = .seconds(10)
+
   static func run(_ nomad: Nomad) async throws {
     try await self.exits(nomad)
     for count in [1, 10, 100, 500] { try await self.idle(nomad, unitCount: count) }
@@ -32,10 +35,17 @@ enum LifeBenchmarks {
         try await Task.sleep(for: .milliseconds(60))
         let start = clock.now
         kill(pid, SIGKILL)
-        return (try await driverEnd - start, try await systemctlEnd - start)
+        let end = try await driverEnd
+        // A systemctl that was not waiting yet has started the unit again.
+        let patience = Task {
+          try await Task.sleep(for: Self.patience)
+          try await Units.systemctl("stop", unit)
+        }
+        defer { patience.cancel() }
+        return (end - start, try await systemctlEnd - start)
       }
       driver.append(first)
-      systemctl.append(second)
+      if second < Self.patience { systemctl.append(second) }
     }
     Main.row("death of the process to WaitTask's answer", Figures(driver).text, goal: "60 ms, 99 % 300 ms")
     Main.row("death of the process to the end of systemctl start --wait", Figures(systemctl).text)

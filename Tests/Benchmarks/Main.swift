@@ -31,6 +31,7 @@ struct Main {
     if isWanted("logs") { try await Nomad.run { try await LogBenchmarks.run($0) } }
     if isWanted("life") { try await Nomad.run { try await LifeBenchmarks.run($0) } }
     if isWanted("statistics") { try await StatisticsBenchmarks.run() }
+    if isWanted("scale") { try await ScaleBenchmarks.run() }
     // The figure that has a goal, without the others.
     if wanted.contains("statistics-100") { try await StatisticsBenchmarks.run(unitCount: 100) }
   }

@@ -93,7 +93,7 @@ extension FuzzTarget {
     let words = parts(input).map { text($0) }
     let variables = Dictionary(zip(words, words.dropFirst())) { first, _ in first }
     let (command, entries) = ExecHelper.command(
-      program: "/p", words, in: .process(7, controlGroup: "/a"), variables: variables)
+      program: "/p", words, in: .process(7, controlGroup: "/a", userID: 8), variables: variables)
     // None may mean anything to the loader of the helper itself, which is root's.
     try hold(
       entries.allSatisfy { $0.first == UInt8(ascii: "+") && !$0.contains(0) }, "a variable reaches the helper"

@@ -41,6 +41,30 @@ import Testing
     #expect(try score + "\n" == String(contentsOfFile: "/proc/\(main)/oom_score_adj", encoding: .utf8))
   }
 
+  /// Anybody in a unit may be able to start one with an environment of their own; sudo becomes root before it looks at what
+  /// is to be run.
+  @Test func aSetUserIDProgramThatHasBecomeRoot() async throws {
+    // In /run such programs are started without the right to.
+    let program = "/opt/setpriv-\(UUID().uuidString)"
+    try FileManager.default.createDirectory(atPath: "/opt", withIntermediateDirectories: true)
+    try FileManager.default.copyItem(atPath: Executable.find("setpriv"), toPath: program)
+    defer { unlink(program) }
+    #expect(chmod(program, 0o4755) == 0)
+    let unit = try await Units.install(
+      "[Service]", "User=nobody", "ExecStart=\(program) --reuid=0 /bin/sleep infinity")
+    try await Nomad.run { nomad in
+      try await nomad.withTask(unit) { task in
+        let main = try await task.mainProcess
+        try await eventually("root") {
+          try String(contentsOfFile: "/proc/\(main)/status", encoding: .utf8).contains("Uid:\t0\t0\t0\t0")
+        }
+        let error = await #expect(throws: DriverError.self) { try await task.output("/bin/id") }
+        #expect(
+          error?.description.contains("changes its user (now 0, the unit's is") == true, "\(error as Any)")
+      }
+    }
+  }
+
   @Test(arguments: [
     [],
     ["PrivateTmp=yes"],

@@ -51,6 +51,25 @@ import Testing
 
   // MARK: systemctl
 
+  /// The unit is killed all the same.
+  @Test func aStopThatHangs() async throws {
+    try await FaultyProgram.with("systemctl") { systemctl in
+      try await Nomad.run(["systemctl_path": .string(systemctl.path)]) { nomad in
+        try await nomad.withTask(try await Units.make("t-stubborn")) { task in
+          try await eventually("the unit's trap") { task.allocation.lines.contains("ready") }
+          try systemctl.begin(
+            "for word; do test $word = stop && exec sleep infinity; done; exec systemctl \"$@\"")
+          try await task.calls.stopTask(task.id, timeout: .milliseconds(100))
+          let exitCode = try await task.wait().exitCode
+          #expect(exitCode == 137)
+          systemctl.end()
+          try await self.expectService(by: nomad)
+        }
+        try await eventually("the end of all children") { nomad.childProcesses.isEmpty }
+      }
+    }
+  }
+
   @Test(arguments: troubles) func systemctl(trouble: String) async throws {
     let other = try await Units.make("t-sleep")
     try await FaultyProgram.with("systemctl") { systemctl in

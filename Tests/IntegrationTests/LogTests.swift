@@ -154,6 +154,24 @@ import Testing
     }
   }
 
+  /// Logs of units that the job may not have are none of its own.
+  @Test func aUnitThatIsTriggeredAndDenied() async throws {
+    let unit = try await Units.install("[Timer]", "OnActiveSec=100ms", "AccuracySec=1ms", suffix: "timer")
+    let service = unit.replacingOccurrences(of: ".timer", with: ".service")
+    try Units.write(["[Service]", "ExecStart=/bin/echo secret"], to: service)
+    try await Units.systemctl("daemon-reload")
+    try await Nomad.run(["denied_units": [.string(service)]]) { nomad in
+      try await nomad.withTask(unit, self.logs(unit, ["include_triggered": true])) { task in
+        try await eventually("the line in the journal") {
+          try await Units.command("journalctl", "--unit=\(service)", "--output=cat").contains("secret")
+        }
+        try await task.calls.stopTask(task.id, timeout: .seconds(300))
+        let lines = try await task.allocation.allLines()
+        #expect(!lines.isEmpty && !lines.contains { $0.contains(service) || $0.contains("secret") })
+      }
+    }
+  }
+
   @Test func instancesForConnections() async throws {
     let unit = try await Units.install(
       "[Socket]", "ListenStream=127.0.0.1:23456", "Accept=yes", suffix: "socket")

@@ -22,8 +22,10 @@ import Testing
     host.userID = 61184
     host.groupID = 61185
     #expect(self.thereAndBack(.host(host)) == .host(host))
-    let process = ExecContext.process(42, controlGroup: "/system.slice/a.service")
-    #expect(self.thereAndBack(process) == process)
+    for userID in [nil, 1000] as [UInt32?] {
+      let process = ExecContext.process(42, controlGroup: "/system.slice/a.service", userID: userID)
+      #expect(self.thereAndBack(process) == process)
+    }
   }
 
   @Test(arguments: [[], ["process"], ["process", "x", "/a"], ["host", "", "/"], ["ls"]])
@@ -64,7 +66,7 @@ import Testing
 
   @Test func credentials() throws {
     let status = """
-      Name:\tUid:\t7
+      Name:\tUid:\t7\r
       Umask:\t0027
       Uid:\t1000\t0\t0\t0
       Gid:\t100\t0\t0\t0

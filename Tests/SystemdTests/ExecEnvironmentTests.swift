@@ -26,9 +26,9 @@ import Testing
 
   @Test func variablesForACommandMeanNothingToTheHelper() {
     let (command, environment) = ExecHelper.command(
-      program: "/p", ["ls", "-l"], in: .process(7, controlGroup: "/a"),
+      program: "/p", ["ls", "-l"], in: .process(7, controlGroup: "/a", userID: nil),
       variables: ["LD_PRELOAD": "/evil.so", "": "x", "A=B": "x", "C": "a\0b", "D\0": "x"])
     #expect(environment == [Array("+LD_PRELOAD=/evil.so".utf8)])
-    #expect(command.arguments == [".exec", "process", "7", "/a", "ls", "-l"])
+    #expect(command.arguments == [".exec", "process", "7", "/a", "", "ls", "-l"])
   }
 }

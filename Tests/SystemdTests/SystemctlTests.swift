@@ -51,6 +51,13 @@ import Testing
       ])
   }
 
+  /// A carriage return and a newline are one Character.
+  @Test func aPropertyThatEndsInACarriageReturn() async throws {
+    let runner = ScriptedRunner(.output("WorkingDirectory=!/srv/x\r\nUser=app\n"))
+    let properties = try await systemctl(runner).properties(["WorkingDirectory", "User"], of: web)
+    #expect(properties == ["WorkingDirectory": "!/srv/x\r", "User": "app"])
+  }
+
   @Test func aPrefixComesBeforeTheCommand() async throws {
     let runner = ScriptedRunner(.output(""), .output(""))
     try await systemctl(runner, prefix: ["/usr/bin/nsenter", "-t", "1", "-a"]).start(web)

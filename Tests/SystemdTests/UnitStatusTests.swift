@@ -103,7 +103,10 @@ import Testing
   }
 
   @Test(
-    arguments: [(1, 0, .exited(0)), (2, 9, .killed(9)), (3, 11, .dumped(11)), (0, 0, nil), (4, 1, nil)]
+    arguments: [
+      (1, 0, .exited(0)), (2, 9, .killed(9)), (3, 11, .dumped(11)), (0, 0, nil), (4, 1, nil), (1, 256, nil),
+      (2, Int(Int32.max), nil),
+    ]
       as [(Int, Int, MainProcessExit?)])
   func tellsHowTheMainProcessEnded(code: Int, status: Int, exit: MainProcessExit?) throws {
     let unit = try UnitStatus(properties: [
