@@ -48,7 +48,7 @@ deps-test:
 
 # Links libgrpc and what it needs statically, by links to its archives in a folder of their own: its pkg-config file
 # names more libraries than a command line holds if SwiftPM is to repeat them.
-RELEASE_FLAGS = -c release -Xswiftc -cross-module-optimization --static-swift-stdlib -Xlinker -L$(CURDIR)/$(RELEASE) -Xlinker --start-group \
+RELEASE_FLAGS = -c release --static-swift-stdlib -Xlinker -L$(CURDIR)/$(RELEASE) -Xlinker --start-group \
   $(shell ls $(RELEASE) 2>/dev/null | sed -n 's/^lib\(.*\)\.a$$/-Xlinker -l\1/p') -Xlinker --end-group -Xlinker -lstdc++
 
 $(RELEASE): | deps

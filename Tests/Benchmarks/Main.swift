@@ -38,6 +38,8 @@ struct Main {
 
   static func row(_ figure: String, _ value: String, goal: String = "") {
     print("| \(figure) | \(value) | \(goal) |")
+    // What was measured is to be seen, whatever comes after it.
+    fflush(nil)
   }
 
   /// From the start of the process to its protocol line.

@@ -35,18 +35,24 @@ enum ScaleBenchmarks {
     try await Units.run(["systemctl", "stop"] + units)
     let tasks = Mutex<[Running]>([])
     let startTime = Mutex(Duration.zero)
-    // It ends with the kill.
-    try? await Nomad.run { nomad in
-      let allocations = try units.map { try Allocation(unit: $0) }
-      let time = try await clock.measure {
-        try await self.forAll(allocations) { allocation in
-          let handle = try await nomad.calls.startTask(allocation.config)
-          tasks.withLock { $0.append(Running(allocation: allocation, handle: handle)) }
+    do {
+      try await Nomad.run { nomad in
+        let allocations = try units.map { try Allocation(unit: $0) }
+        // The units print nothing, and the collectors of so many would do more than what is measured.
+        for allocation in allocations { allocation.endCollector() }
+        let time = try await clock.measure {
+          try await self.forAll(allocations) { allocation in
+            let handle = try await nomad.calls.startTask(allocation.config)
+            tasks.withLock { $0.append(Running(allocation: allocation, handle: handle)) }
+          }
         }
+        startTime.withLock { $0 = time }
+        try await self.idle(nomad, unitCount)
+        kill(nomad.pluginProcess, SIGKILL)
       }
-      startTime.withLock { $0 = time }
-      try await self.idle(nomad, unitCount)
-      kill(nomad.pluginProcess, SIGKILL)
+    } catch {
+      // It ends with the kill.
+      if tasks.withLock(\.count) < unitCount { throw error }
     }
     let running = tasks.withLock(\.self)
     guard running.count == unitCount else { throw NeverHeld(what: "the start of \(unitCount) tasks") }
