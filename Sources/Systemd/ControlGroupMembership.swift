@@ -55,8 +55,8 @@ package struct ControlGroupMembership: Sendable, Hashable {
       && (line.path == controlGroup || line.path.utf8.starts(with: "\(controlGroup)/".utf8))
   }
 
-  /// Puts this process into the groups, as far as there are such hierarchies, but not into a frozen one of v1, where it
-  /// could not even be killed.
+  /// Puts this process into the groups, as far as there are such hierarchies, except for v1's freezer: in a group that is
+  /// frozen there it could not even be killed.
   ///
   /// - Returns: whether one of them tells that this process is a unit's with this control group now.
   /// - Throws: ``ExecHelper/Problem`` if the kernel refuses.

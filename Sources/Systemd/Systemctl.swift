@@ -154,9 +154,16 @@ public struct Systemctl: Sendable {
 
   /// Starts a unit and waits until it has started: for `Type=oneshot`, until its program has ended.
   ///
-  /// - Parameter timeLimit: none by default, as the unit has one of its own.
-  public func start(_ unit: UnitName, timeLimit: Duration? = nil) async throws {
-    try await jobs.run { try await perform("start", [], unit, timeLimit: timeLimit) }
+  /// - Parameters:
+  ///   - timeLimit: none by default, as the unit has one of its own.
+  ///   - onTurn: is called when the command is about to run.
+  public func start(
+    _ unit: UnitName, timeLimit: Duration? = nil, onTurn: @Sendable () async -> Void = {}
+  ) async throws {
+    try await jobs.run {
+      await onTurn()
+      try await perform("start", [], unit, timeLimit: timeLimit)
+    }
   }
 
   /// Stops a unit and waits until it has stopped.
@@ -168,9 +175,16 @@ public struct Systemctl: Sendable {
 
   /// Stops a unit if it is active, starts it, and waits until it has started.
   ///
-  /// - Parameter timeLimit: none by default, as the unit has one of its own.
-  public func restart(_ unit: UnitName, timeLimit: Duration? = nil) async throws {
-    try await jobs.run { try await perform("restart", [], unit, timeLimit: timeLimit) }
+  /// - Parameters:
+  ///   - timeLimit: none by default, as the unit has one of its own.
+  ///   - onTurn: is called when the command is about to run.
+  public func restart(
+    _ unit: UnitName, timeLimit: Duration? = nil, onTurn: @Sendable () async -> Void = {}
+  ) async throws {
+    try await jobs.run {
+      await onTurn()
+      try await perform("restart", [], unit, timeLimit: timeLimit)
+    }
   }
 
   /// Removes a queued job; one that is running is ended if it can be.

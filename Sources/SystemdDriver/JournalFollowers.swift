@@ -13,6 +13,12 @@ final class JournalFollowers: Sendable {
   private let free: Mutex<Int>
   private let forLines: SharedFollower
   private let forCompleteEntries: SharedFollower
+  private let syncs: RequestBatches<Sync, Void>
+
+  private enum Sync { case all }
+
+  /// How long journald may take to say that it has all lines.
+  private static let syncLimit: Duration = .seconds(5)
 
   /// - Parameter limit: how many units have a journalctl of their own.
   init(_ journalctl: Journalctl, limit: Int = JournalFollowers.limitOfThisHost) {
@@ -20,6 +26,10 @@ final class JournalFollowers: Sendable {
     self.free = Mutex(limit)
     self.forLines = SharedFollower(journalctl, .lineAndUnits)
     self.forCompleteEntries = SharedFollower(journalctl, .complete)
+    self.syncs = RequestBatches(window: .zero) { _ in
+      try await journalctl.sync(timeLimit: Self.syncLimit)
+      return [.all: ()]
+    }
   }
 
   private static var limitOfThisHost: Int {
@@ -27,9 +37,10 @@ final class JournalFollowers: Sendable {
     return max(8, (text.flatMap { Int($0.trimmingCharacters(in: .whitespacesAndNewlines)) } ?? 128) / 2)
   }
 
-  /// Follows what several units share, until the task is cancelled.
+  /// Does what several units share, until the task is cancelled.
   func run() async {
     await withDiscardingTaskGroup { group in
+      group.addTask { await self.syncs.run() }
       group.addTask { await self.forLines.run() }
       group.addTask { await self.forCompleteEntries.run() }
     }
@@ -47,6 +58,12 @@ final class JournalFollowers: Sendable {
     defer { self.free.withLock { $0 += 1 } }
     try await self.journalctl.follow(units, after: position, detail, onEntries)
   }
+
+  /// Waits until all that was logged so far can be read: units that end at about the same time share one command. Needs
+  /// ``run()``.
+  ///
+  /// - Throws: `SystemdError`, `CancellationError`.
+  func sync() async throws { _ = try await self.syncs.answer(to: .all) }
 
   private func take() -> Bool {
     self.free.withLock { free in

@@ -10,8 +10,8 @@ import Systemd
 actor LogDelivery {
   /// What a delivery has to tell besides lines.
   enum News: Sendable, Hashable {
-    /// systemd has said something about the unit.
-    case lifecycle
+    /// systemd has said something about the unit, and when: in microseconds since the boot.
+    case lifecycle(UInt64)
     /// journald has dropped entries of the unit, in its words.
     case suppressed(String)
     /// The journal cannot be followed, and why.
@@ -261,7 +261,7 @@ actor LogDelivery {
     let deadline = ContinuousClock.now + Self.syncPatience
     while true {
       do {
-        return try await self.journalctl.sync(timeLimit: Self.patience)
+        return try await self.followers.sync()
       } catch let error as SystemdError where error.reason != .accessDenied && ContinuousClock.now < deadline
       {
         // journald may just be restarted.
@@ -275,7 +275,7 @@ actor LogDelivery {
   private func deliver(_ entries: [JournalEntry], _ tell: @Sendable (News) async -> Void) async throws {
     var portion = Portion()
     for entry in entries {
-      if entry.isLifecycle { await tell(.lifecycle) }
+      if entry.isLifecycle { await tell(.lifecycle(entry.monotonicMicroseconds)) }
       if entry.isSuppression { await tell(.suppressed(String(decoding: entry.message, as: UTF8.self))) }
       guard let line = LogLine(entry, self.configuration) else {
         portion.append([], of: entry)

@@ -94,8 +94,7 @@ public final class SystemdDriver: TaskDriver {
     }
     guard let newEngine else { return }
     self.workContinuation.yield { await newEngine.watcher.run() }
-    self.workContinuation.yield { await newEngine.host.usage.run() }
-    self.workContinuation.yield { await newEngine.host.followers.run() }
+    self.workContinuation.yield { await newEngine.host.run() }
     if case .record? = own.transcript {
       // Whoever reads a recording wants to know what it is of.
       self.workContinuation.yield { _ = try? await newEngine.host.systemctl.version() }
@@ -279,7 +278,7 @@ public final class SystemdDriver: TaskDriver {
       withoutLogs = .logsUnavailable(unit: unit.name, reason: "\(error)")
     }
     do {
-      let names = (try? await engine.host.systemctl.show(unit).names) ?? []
+      let names = (try? await engine.host.show(unit).names) ?? []
       try self.checkAllowed(unit, aliases: names, handle.config, engine)
     } catch {
       await task.abandon()
@@ -306,7 +305,7 @@ public final class SystemdDriver: TaskDriver {
 
   private func look(at unit: UnitName, _ host: SystemdHost) async throws -> UnitStatus {
     do {
-      return try await host.systemctl.showPatiently(unit)
+      return try await host.showPatiently(unit)
     } catch let error as SystemdError {
       throw DriverError.recoverable("\(error)")
     }

@@ -14,6 +14,8 @@ struct SystemdHost: Sendable {
   /// Whether its clock is the one here, or was where the commands were recorded.
   let sharesClock: Bool
   let followers: JournalFollowers
+  /// Asks systemd about units.
+  private let looks: RequestBatches<UnitName, Result<UnitStatus, SystemdError>>
   /// Of the boot that this is (random(4)); nil where it is not known.
   let bootID: String?
   /// What answers in place of a systemd; nil where there is one.
@@ -66,7 +68,37 @@ struct SystemdHost: Sendable {
       runner: runner, path: configuration.journalctlPath ?? path("journalctl"),
       commandPrefix: commandPrefix, logger: logger)
     self.followers = JournalFollowers(self.journalctl)
+    self.looks = RequestBatches(window: .zero) { [systemctl = self.systemctl] in try await systemctl.show($0) }
     self.usage = UsageSampler(reader: self.isRemote ? nil : .current, systemctl: self.systemctl)
+  }
+
+  /// Does what the tasks share, until the task is cancelled.
+  func run() async {
+    await withDiscardingTaskGroup { group in
+      group.addTask { await self.looks.run() }
+      group.addTask { await self.usage.run() }
+      group.addTask { await self.followers.run() }
+    }
+  }
+
+  /// What systemd knows of a unit: units that are asked about at about the same time share one command. Needs ``run()``.
+  ///
+  /// - Throws: ``SystemdError`` or `CancellationError`.
+  func show(_ unit: UnitName) async throws -> UnitStatus {
+    guard let status = try await self.looks.answer(to: unit) else { return try await self.systemctl.show(unit) }
+    return try status.get()
+  }
+
+  /// What systemd knows of a unit, asked again for a second where systemd cannot be reached.
+  ///
+  /// - Throws: ``SystemdError`` or `CancellationError`.
+  func showPatiently(_ unit: UnitName) async throws -> UnitStatus {
+    try await SystemdError.retrying(
+      after: [.milliseconds(100), .milliseconds(300), .milliseconds(600)],
+      if: { $0.reason == .managerUnreachable }
+    ) {
+      try await self.show(unit)
+    }
   }
 
   /// Whether a start of the unit may do nothing since conditions of it are not met, as far as its files show: systemctl

@@ -246,7 +246,7 @@ struct UnitExec: Sendable {
       if !isFresh, let status = await self.task.status, let process = try await self.process(of: status) {
         return process
       }
-      let status = try await self.host.systemctl.show(self.task.unit)
+      let status = try await self.host.show(self.task.unit)
       if let process = try await self.process(of: status) { return process }
       // Otherwise it is about to have one, or has had one: the host is not where its commands belong.
       guard status.activeState == .active else {

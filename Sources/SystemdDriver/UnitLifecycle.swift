@@ -122,13 +122,14 @@ struct UnitLifecycle: Sendable, Hashable {
     // Where a start is nothing but running the program, one that ran and failed has started, and has ended. (The job of
     // a simple service fails as well if the program is quick to.)
     // It has succeeded where nothing but systemctl failed, say as systemd executed itself anew.
-    let end = status.isForgotten ? history?.end(since: nil) : nil
-    let exit =
-      end.map { $0.mainProcessExit ?? ($0.result == "success" ? .exited(0) : nil) } ?? status.mainProcessExit
-    guard let exit, end != nil || !status.isForgotten,
-      Self.startIsRunning(status.serviceType, exit), !self.isPreviousRun(status),
-      end == nil || end?.invocationID != self.previousInvocationID
-    else { return nil }
+    var end: UnitHistory.End?
+    var exit = status.mainProcessExit
+    if status.isForgotten {
+      end = history?.end(since: nil)
+      exit = end?.mainProcessExit ?? (end?.result == "success" ? .exited(0) : nil)
+      if let end, end.invocationID == self.previousInvocationID { return nil }
+    }
+    guard let exit, Self.startIsRunning(status.serviceType, exit), !self.isPreviousRun(status) else { return nil }
     self.status = status
     return self.startSucceeded() + self.end(result, end)
   }

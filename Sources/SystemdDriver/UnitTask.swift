@@ -26,6 +26,9 @@ actor UnitTask {
   /// The unit's control group, as systemd told it last: for those who read what it uses.
   private nonisolated let controlGroup = Mutex<String?>(nil)
   private var endedAt: Date?
+  private var watch: UnitWatcher.Watch?
+  /// When systemd was asked what it has told last: in microseconds since the boot.
+  private var lookedAt: UInt64 = 0
   private var startBeganAt: ContinuousClock.Instant?
   private var startEndedAt: ContinuousClock.Instant?
   /// Of the unit's main process, where it is one of this host.
@@ -66,6 +69,8 @@ actor UnitTask {
   /// How long a look at a unit that has just been started, or stopped, is waited for.
   private static let lookLimit: Duration = .seconds(5)
 
+  /// Fulfilled when there is something to be seen of the unit: it is the turn of its start, or it was started before.
+  private nonisolated let begun = Promise<Void>()
   /// Fulfilled when the start can be answered.
   private nonisolated let started = Promise<Result<Void, any Error>>()
   /// Fulfilled when systemd has told about the unit since it was started or taken up.
@@ -125,16 +130,16 @@ actor UnitTask {
 
   /// Does all that the task needs, until it is dismissed or cancelled.
   func run() async {
-    let watch = self.watcher.watch(self.unit) { [weak self] in await self?.observe($0, askedAt: $1) }
     let isRecovered = self.lifecycle.isRecovered
-    if isRecovered { self.watcher.hint(self.unit) }
-    defer {
-      self.watcher.unwatch(self.unit, watch)
-      self.finished.fulfil(())
+    if isRecovered {
+      self.begin()
+      self.watcher.hint(self.unit)
     }
+    defer { self.finished.fulfil(()) }
     await withDiscardingTaskGroup { group in
       group.addTask {
         // The journal keeps the lines; the start comes first.
+        _ = try? await self.begun.value
         _ = try? await self.started.value(within: Self.followDelay)
         await self.logs.hold()
         if isRecovered, self.configuration.logs.includeTriggered {
@@ -148,6 +153,7 @@ actor UnitTask {
       _ = await self.hasEnded()
       group.cancelAll()
     }
+    if let watch = self.watch { self.watcher.unwatch(self.unit, watch) }
     if let result = self.ended.current, (try? await self.logs.finish { await self.take($0) }) != nil {
       self.exit.fulfil(.success(result))
     }
@@ -176,17 +182,26 @@ actor UnitTask {
 
   // MARK: Start
 
+  /// From now on the unit is watched. One whose start waits for others is not: systemd would read its file anew each time
+  /// that it is asked about it.
+  private func begin() {
+    self.startBeganAt = .now
+    self.watch = self.watcher.watch(self.unit) { [weak self] in await self?.observe($0, askedAt: $1) }
+    self.begun.fulfil(())
+  }
+
   private func startUnit() async {
     if case .adoption = self.start {
+      self.begin()
       self.apply(self.lifecycle.startSucceeded())
       self.watcher.hint(self.unit)
       return
     }
     do {
-      self.startBeganAt = .now
       try await withThrowingTaskGroup(of: Void.self) { group in
         // A start can take as long as the unit's program: it is answered when that runs.
         group.addTask {
+          try await self.begun.value
           for delay in Self.startLooks {
             try await Task.sleep(for: delay)
             self.watcher.hint(self.unit)
@@ -194,9 +209,9 @@ actor UnitTask {
         }
         defer { group.cancelAll() }
         if case .restart = self.start {
-          try await self.host.systemctl.restart(self.unit)
+          try await self.host.systemctl.restart(self.unit) { await self.begin() }
         } else {
-          try await self.host.systemctl.start(self.unit)
+          try await self.host.systemctl.start(self.unit) { await self.begin() }
         }
       }
       if let skippedStart = try await self.skippedStart() {
@@ -225,7 +240,7 @@ actor UnitTask {
   /// - Throws: if the unit does not run and the journal does not answer: nobody knows then whether it did.
   private func skippedStart() async throws -> String? {
     guard case .start(mayBeSkipped: true) = self.start, case .starting = self.lifecycle.phase,
-      let status = try? await self.host.systemctl.show(self.unit), status.activeState == .inactive,
+      let status = try? await self.host.show(self.unit), status.activeState == .inactive,
       let skippedStart = try await self.host.journalctl.history(of: self.unit, after: self.position)
         .skippedStart
     else { return nil }
@@ -270,7 +285,7 @@ actor UnitTask {
   /// What becomes of a unit whose start job has failed: its job ends before the unit has stopped.
   private func statusAfterFailedStart() async throws -> UnitStatus {
     while true {
-      let status = try await self.host.systemctl.showPatiently(self.unit)
+      let status = try await self.host.showPatiently(self.unit)
       guard status.activeState == .deactivating else { return status }
       try await Task.sleep(for: .milliseconds(100))
     }
@@ -300,6 +315,7 @@ actor UnitTask {
   func observe(_ status: UnitStatus, askedAt: ContinuousClock.Instant) async {
     // An answer from before the end of the start job can be about the run before.
     if let startEndedAt = self.startEndedAt, askedAt < startEndedAt { return }
+    self.lookedAt = Self.microsecondsSinceBoot(at: askedAt)
     // Before anybody learns that the unit was seen: a recovered task's logs wait for that.
     if self.configuration.logs.includeTriggered {
       await self.logs.setTriggered(status.triggeredUnits.filter(self.mayHave))
@@ -318,9 +334,19 @@ actor UnitTask {
     if self.mainProcess == nil { self.mainProcessEnded.yield(processID) }
   }
 
+  /// As the journal counts them: by `CLOCK_MONOTONIC` (clock_gettime(2)).
+  private static func microsecondsSinceBoot(at instant: ContinuousClock.Instant) -> UInt64 {
+    var now = timespec()
+    clock_gettime(CLOCK_MONOTONIC, &now)
+    let age = (ContinuousClock.now - instant) / .microseconds(1)
+    return UInt64(max(0, Double(now.tv_sec) * 1e6 + Double(now.tv_nsec) / 1e3 - age))
+  }
+
   private func take(_ news: LogDelivery.News) {
     switch news {
-    case .lifecycle: self.watcher.hint(self.unit)
+    case .lifecycle(let time):
+      // What was said before systemd was asked is in its answer. (Another host's clock is not known.)
+      if self.host.isRemote || time >= self.lookedAt { self.watcher.hint(self.unit) }
     case .suppressed(let text): self.reportSuppression(text)
     case .unavailable(let reason): self.report(.logsUnavailable(unit: self.unit.name, reason: reason))
     }
@@ -418,11 +444,11 @@ actor UnitTask {
   func userID(in run: String?) async throws -> UInt32? {
     if let known = self.knownUser, known.run == run { return known.id }
     let properties = try await self.host.systemctl.properties(["User", "DynamicUser", "UID"], of: self.unit)
-    let id = properties["UID"].flatMap { UInt32($0) }.flatMap { $0 == .max ? nil : $0 }
+    let context = ExecContext.HostContext(properties: properties)
     // systemd learns the number from the process that it has started.
-    let isToCome = id == nil && (properties["User"]?.isEmpty == false || properties["DynamicUser"] == "yes")
-    if !isToCome { self.knownUser = (run, id) }
-    return id
+    let isToCome = context.userID == nil && (context.user != nil || properties["DynamicUser"] == "yes")
+    if !isToCome { self.knownUser = (run, context.userID) }
+    return context.userID
   }
 
   /// The unit's run that was seen last.
@@ -595,7 +621,7 @@ actor UnitTask {
   private func isDown(by deadline: ContinuousClock.Instant) async -> Bool {
     if await self.hasEnded(by: deadline) { return true }
     let askedAt = ContinuousClock.now
-    guard let status = try? await self.host.systemctl.showPatiently(self.unit) else { return false }
+    guard let status = try? await self.host.showPatiently(self.unit) else { return false }
     await self.observe(status, askedAt: askedAt)
     return status.activeState == .inactive || status.activeState == .failed
   }

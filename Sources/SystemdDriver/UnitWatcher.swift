@@ -28,7 +28,7 @@ final class UnitWatcher: Sendable {
 
   /// How many times the duration of a look at all units there is rest after it: with many units, or on a busy machine,
   /// it is done more rarely than was asked for.
-  private static let restPerLook = 50.0
+  private static let restPerLook = 100.0
   /// How many times the interval that was asked for a rest may last.
   private static let longestRest = 5.0
 

@@ -55,18 +55,22 @@ enum LifeBenchmarks {
   /// The CPU time of the plugin and its children, and that of PID 1, while units run and nothing happens.
   private static func idle(_ nomad: Nomad, unitCount: Int) async throws {
     try await IdleTasks.run(unitCount, nomad) { _ in
-      let seconds = 20.0
-      let before = (self.cpuSeconds(ofTree: nomad.pluginProcess), self.cpuSeconds(of: 1))
-      try await Task.sleep(for: .seconds(seconds))
-      let after = (self.cpuSeconds(ofTree: nomad.pluginProcess), self.cpuSeconds(of: 1))
-      func percent(_ first: Double, _ second: Double) -> String {
-        "\(((second - first) / seconds * 1000).rounded() / 10) %"
-      }
-      Main.row(
-        "CPU of the plugin and its children, \(unitCount) idle unit\(unitCount == 1 ? "" : "s")",
-        "\(percent(before.0, after.0)) of a core; PID 1: \(percent(before.1, after.1))",
-        goal: unitCount == 100 ? "< 1 %" : "")
+      try await self.idleRow(nomad, unitCount: unitCount, goal: unitCount == 100 ? "< 1 %" : "")
     }
+  }
+
+  /// Measures for a while in which nothing happens.
+  static func idleRow(_ nomad: Nomad, unitCount: Int, goal: String) async throws {
+    let seconds = 20.0
+    let before = (self.cpuSeconds(ofTree: nomad.pluginProcess), self.cpuSeconds(of: 1))
+    try await Task.sleep(for: .seconds(seconds))
+    let after = (self.cpuSeconds(ofTree: nomad.pluginProcess), self.cpuSeconds(of: 1))
+    func percent(_ first: Double, _ second: Double) -> String {
+      "\(((second - first) / seconds * 1000).rounded() / 10) %"
+    }
+    Main.row(
+      "CPU of the plugin and its children, \(unitCount) idle unit\(unitCount == 1 ? "" : "s")",
+      "\(percent(before.0, after.0)) of a core; PID 1: \(percent(before.1, after.1))", goal: goal)
   }
 
   /// Of a process, of its children that have ended, and of those that run, in seconds.

@@ -32,8 +32,9 @@ struct Main {
     if isWanted("life") { try await Nomad.run { try await LifeBenchmarks.run($0) } }
     if isWanted("statistics") { try await StatisticsBenchmarks.run() }
     if isWanted("scale") { try await ScaleBenchmarks.run() }
-    // The figure that has a goal, without the others.
+    // The figures that have a goal, without the others.
     if wanted.contains("statistics-100") { try await StatisticsBenchmarks.run(unitCount: 100) }
+    if wanted.contains("scale-1000") { _ = try await ScaleBenchmarks.run(unitCount: 1000) }
   }
 
   static func row(_ figure: String, _ value: String, goal: String = "") {

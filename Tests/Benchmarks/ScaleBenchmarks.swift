@@ -13,8 +13,6 @@ enum ScaleBenchmarks {
     var id: String { self.allocation.config.id }
   }
 
-  private static let seconds = 20.0
-
   static func run() async throws {
     let quarter = try await self.run(unitCount: 250)
     let all = try await self.run(unitCount: 1000)
@@ -25,13 +23,15 @@ enum ScaleBenchmarks {
   }
 
   /// - Returns: what was done and how long that took.
-  private static func run(unitCount: Int) async throws -> [(String, Duration)] {
+  static func run(unitCount: Int) async throws -> [(String, Duration)] {
     let clock = ContinuousClock()
     let units = try await withThrowingTaskGroup(of: String.self) { group in
       for _ in 0..<unitCount { group.addTask { try await Units.make("t-sleep") } }
       return try await group.reduce(into: []) { $0.append($1) }
     }
     let bareStart = try await clock.measure { try await Units.run(["systemctl", "start"] + units) }
+    Main.row(
+      "systemctl start, a single one, \(unitCount) units", "\((bareStart / .milliseconds(10)).rounded() / 100) s")
     try await Units.run(["systemctl", "stop"] + units)
     let tasks = Mutex<[Running]>([])
     let startTime = Mutex(Duration.zero)
@@ -40,14 +40,18 @@ enum ScaleBenchmarks {
         let allocations = try units.map { try Allocation(unit: $0) }
         // The units print nothing, and the collectors of so many would do more than what is measured.
         for allocation in allocations { allocation.endCollector() }
-        let time = try await clock.measure {
+        let time = try await self.measure("StartTask", unitCount, nomad) {
           try await self.forAll(allocations) { allocation in
             let handle = try await nomad.calls.startTask(allocation.config)
             tasks.withLock { $0.append(Running(allocation: allocation, handle: handle)) }
           }
         }
         startTime.withLock { $0 = time }
-        try await self.idle(nomad, unitCount)
+        try await Task.sleep(for: .seconds(10))
+        let goals = unitCount == 1000 ? ("< 2 %", "< 100 MB") : ("", "")
+        try await LifeBenchmarks.idleRow(nomad, unitCount: unitCount, goal: goals.0)
+        Main.row(
+          "resident memory of the plugin, \(unitCount) units", "\(nomad.residentKilobytes) kB", goal: goals.1)
         kill(nomad.pluginProcess, SIGKILL)
       }
     } catch {
@@ -58,7 +62,7 @@ enum ScaleBenchmarks {
     guard running.count == unitCount else { throw NeverHeld(what: "the start of \(unitCount) tasks") }
     defer { for task in running { task.allocation.remove() } }
     return try await Nomad.run { nomad in
-      let recovery = try await clock.measure {
+      let recovery = try await self.measure("RecoverTask and InspectTask after SIGKILL", unitCount, nomad) {
         try await self.forAll(running) { task in
           try await nomad.calls.recoverTask(task.handle)
           guard try await nomad.calls.inspectTask(task.id).state == .running else {
@@ -66,36 +70,39 @@ enum ScaleBenchmarks {
           }
         }
       }
-      let stop = try await clock.measure {
+      let stop = try await self.measure("StopTask", unitCount, nomad) {
         try await self.forAll(running) { try await nomad.calls.stopTask($0.id, timeout: .seconds(60)) }
       }
-      let destruction = try await clock.measure {
+      let destruction = try await self.measure("DestroyTask", unitCount, nomad) {
         try await self.forAll(running) { try await nomad.calls.destroyTask($0.id, force: false) }
       }
-      let times = [
+      return [
         ("systemctl start, a single one", bareStart), ("StartTask", startTime.withLock(\.self)),
         ("RecoverTask and InspectTask after SIGKILL", recovery), ("StopTask", stop),
         ("DestroyTask", destruction),
       ]
-      for (what, time) in times {
-        Main.row("\(what), \(unitCount) units", "\((time / .milliseconds(1)).rounded() / 1000) s")
-      }
-      return times
     }
   }
 
-  private static func idle(_ nomad: Nomad, _ unitCount: Int) async throws {
-    try await Task.sleep(for: .seconds(10))
-    let before = LifeBenchmarks.cpuSeconds(ofTree: nomad.pluginProcess)
-    try await Task.sleep(for: .seconds(self.seconds))
-    let after = LifeBenchmarks.cpuSeconds(ofTree: nomad.pluginProcess)
+  /// How long something takes, with a row that says who has used the CPU.
+  private static func measure(
+    _ what: String, _ unitCount: Int, _ nomad: Nomad, _ body: () async throws -> Void
+  ) async throws -> Duration {
+    func seconds() -> [Double] {
+      let plugin = LifeBenchmarks.ownCPUSeconds(of: nomad.pluginProcess)
+      return [
+        plugin, LifeBenchmarks.cpuSeconds(ofTree: nomad.pluginProcess) - plugin,
+        LifeBenchmarks.ownCPUSeconds(of: 1),
+      ]
+    }
+    func text(_ seconds: Double) -> String { "\((seconds * 100).rounded() / 100) s" }
+    let before = seconds()
+    let time = try await ContinuousClock().measure(body)
+    let used = zip(seconds(), before).map { text($0 - $1) }
     Main.row(
-      "CPU of the plugin and its children, \(unitCount) idle units",
-      "\(((after - before) / self.seconds * 1000).rounded() / 10) % of a core",
-      goal: unitCount == 1000 ? "< 2 %" : "")
-    Main.row(
-      "resident memory of the plugin, \(unitCount) units", "\(nomad.residentKilobytes) kB",
-      goal: unitCount == 1000 ? "< 100 MB" : "")
+      "\(what), \(unitCount) units",
+      "\(text(time / .seconds(1))); CPU: plugin \(used[0]), its children \(used[1]), PID 1 \(used[2])")
+    return time
   }
 
   private static func forAll<T: Sendable>(_ items: [T], _ call: @escaping @Sendable (T) async throws -> Void)

@@ -41,13 +41,17 @@ import Testing
   private struct Setting {
     let task: TaskConfig
     let unit: UnitName
+    /// Runs what deliveries share.
+    let running: AsyncStream<JournalFollowers>.Continuation
     let logger = Logger(label: "tests") { _ in SwiftLogNoOpLogHandler() }
 
     func delivery(_ journal: Journal, resumes: Bool = false) throws -> LogDelivery {
       let journalctl = Journalctl(runner: journal, path: "/bin/true", logger: self.logger)
+      let followers = JournalFollowers(journalctl, limit: 8)
+      self.running.yield(followers)
       return try LogDelivery(
         of: self.unit, for: self.task, LogConfiguration(), from: .beginning, resumes: resumes,
-        journalctl: journalctl, followers: JournalFollowers(journalctl, limit: 8), logger: self.logger)
+        journalctl: journalctl, followers: followers, logger: self.logger)
     }
   }
 
@@ -60,7 +64,18 @@ import Testing
     task.stdoutPath = "\(folder)/stdout"
     task.stderrPath = "\(folder)/stderr"
     #expect(mkfifo(task.stdoutPath, 0o600) == 0 && mkfifo(task.stderrPath, 0o600) == 0)
-    return try await body(Setting(task: task, unit: try UnitName("web")))
+    let (followers, running) = AsyncStream.makeStream(of: JournalFollowers.self)
+    let setting = Setting(task: task, unit: try UnitName("web"), running: running)
+    return try await withThrowingDiscardingTaskGroup { group in
+      group.addTask {
+        await withDiscardingTaskGroup { group in
+          for await followers in followers { group.addTask { await followers.run() } }
+          group.cancelAll()
+        }
+      }
+      defer { running.finish() }
+      return try await body(setting)
+    }
   }
 
   /// Reads a FIFO without blocking; what there is.
