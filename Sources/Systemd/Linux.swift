@@ -1,20 +1,25 @@
 import Glibc
 
 /// What Linux offers and Swift's Glibc module does not show. On failure the calls return -1 and set `errno`.
-enum Linux {
+package enum Linux {
   private typealias SystemCall = @convention(c) (CLong, CLong, CLong, CLong, CLong) -> CLong
   private typealias EpollCreate = @convention(c) (Int32) -> Int32
   private typealias EpollControl = @convention(c) (Int32, Int32, Int32, UnsafeMutableRawPointer) -> Int32
   private typealias EpollWait = @convention(c) (Int32, UnsafeMutableRawPointer, Int32, Int32) -> Int32
+  private typealias MallocTrim = @convention(c) (Int) -> Int32
 
   private static let systemCall = symbol("syscall", as: SystemCall.self)
   private static let epollCreateFunction = symbol("epoll_create1", as: EpollCreate.self)
   private static let epollControlFunction = symbol("epoll_ctl", as: EpollControl.self)
   private static let epollWaitFunction = symbol("epoll_wait", as: EpollWait.self)
+  private static let mallocTrimFunction = symbol("malloc_trim", as: MallocTrim.self)
 
   private static func symbol<Function>(_ name: String, as type: Function.Type) -> Function? {
     dlsym(nil, name).map { unsafeBitCast($0, to: type) }
   }
+
+  /// `malloc_trim(3)` of glibc: gives memory that is not used back to the system.
+  package static func trimMemory() { _ = mallocTrimFunction?(0) }
 
   /// `F_SETPIPE_SZ` of `fcntl(2)`.
   static let setPipeSize: Int32 = 1031

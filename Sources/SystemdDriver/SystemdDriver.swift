@@ -51,6 +51,8 @@ public final class SystemdDriver: TaskDriver {
   /// How often the driver's health is looked at: one that lacks it may have it again any moment.
   private static let fingerprintInterval: Duration = .seconds(30)
   private static let unhealthyFingerprintInterval: Duration = .seconds(5)
+  /// How often memory that is not used is given back to the system.
+  private static let trimInterval: Duration = .seconds(10)
   /// The states of the system in which units can be started (systemctl(1), is-system-running).
   static let usableStates: Set = ["initializing", "starting", "running", "degraded", "maintenance"]
 
@@ -68,6 +70,10 @@ public final class SystemdDriver: TaskDriver {
   /// Does what the tasks need in the background, until cancelled. Units are left as they are.
   public func run() async {
     await withDiscardingTaskGroup { group in
+      group.addTask {
+        // What a thousand starts at once needed is free after them, but in pieces that malloc(3) would keep.
+        while (try? await Task.sleep(for: Self.trimInterval)) != nil { Linux.trimMemory() }
+      }
       for await work in self.work { group.addTask(operation: work) }
       group.cancelAll()
     }

@@ -30,9 +30,10 @@ enum ScaleBenchmarks {
       return try await group.reduce(into: []) { $0.append($1) }
     }
     let bareStart = try await clock.measure { try await Units.run(["systemctl", "start"] + units) }
+    let bareStop = try await clock.measure { try await Units.run(["systemctl", "stop"] + units) }
     Main.row(
-      "systemctl start, a single one, \(unitCount) units", "\((bareStart / .milliseconds(10)).rounded() / 100) s")
-    try await Units.run(["systemctl", "stop"] + units)
+      "systemctl start and stop, one command for \(unitCount) units",
+      "\(self.text(bareStart)) and \(self.text(bareStop))")
     let tasks = Mutex<[Running]>([])
     let startTime = Mutex(Duration.zero)
     do {
@@ -77,7 +78,7 @@ enum ScaleBenchmarks {
         try await self.forAll(running) { try await nomad.calls.destroyTask($0.id, force: false) }
       }
       return [
-        ("systemctl start, a single one", bareStart), ("StartTask", startTime.withLock(\.self)),
+        ("systemctl start", bareStart), ("systemctl stop", bareStop), ("StartTask", startTime.withLock(\.self)),
         ("RecoverTask and InspectTask after SIGKILL", recovery), ("StopTask", stop),
         ("DestroyTask", destruction),
       ]
@@ -95,15 +96,16 @@ enum ScaleBenchmarks {
         LifeBenchmarks.ownCPUSeconds(of: 1),
       ]
     }
-    func text(_ seconds: Double) -> String { "\((seconds * 100).rounded() / 100) s" }
     let before = seconds()
     let time = try await ContinuousClock().measure(body)
-    let used = zip(seconds(), before).map { text($0 - $1) }
+    let used = zip(seconds(), before).map { self.text(.seconds($0 - $1)) }
     Main.row(
       "\(what), \(unitCount) units",
-      "\(text(time / .seconds(1))); CPU: plugin \(used[0]), its children \(used[1]), PID 1 \(used[2])")
+      "\(self.text(time)); CPU: plugin \(used[0]), its children \(used[1]), PID 1 \(used[2])")
     return time
   }
+
+  private static func text(_ time: Duration) -> String { "\((time / .milliseconds(10)).rounded() / 100) s" }
 
   private static func forAll<T: Sendable>(_ items: [T], _ call: @escaping @Sendable (T) async throws -> Void)
     async throws
