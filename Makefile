@@ -82,6 +82,7 @@ interop: deps-test
 	@for peer in grpcpeer goplugin-host goplugin-plugin; do \
 	  $(GO) build -o $(INTEROP)/$$peer ./Tests/Interop/$$peer || exit 1; \
 	done
+	@gcc -Wall -Werror -shared -fPIC -o $(INTEROP)/clock-shift.so Tests/Interop/clock-shift.c
 
 test-build: interop
 	swift build --build-tests

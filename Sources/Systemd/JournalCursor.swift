@@ -1,3 +1,5 @@
+import Glibc
+
 /// The position of one entry in the journal, valid across rotation and restarts.
 ///
 /// It is opaque text that journald makes (`systemd.journal-fields(7)`, `__CURSOR`); its form is checked as it may
@@ -39,6 +41,22 @@ public struct JournalCursor: Sendable, Hashable {
 }
 
 extension JournalCursor {
+  /// The end of the journal, without asking for it: no entry has this cursor, but whatever journald receives from now on
+  /// comes after it, wherever somebody sets the wall clock.
+  ///
+  /// journald counts each entry's time since the boot as well, and in sd_journal_seek_cursor(3) that comes before the wall
+  /// clock, which is for files without such an entry: its time here lies after all of theirs.
+  ///
+  /// - Parameter bootID: of the boot that this is, as random(4) tells it.
+  package static func now(inBoot bootID: String) -> JournalCursor? {
+    let boot = bootID.filter { $0 != "-" }
+    let monotonic = String(Linux.microseconds(CLOCK_MONOTONIC), radix: 16)
+    return JournalCursor("b=\(boot);m=\(monotonic);t=\(String(Self.farRealtime, radix: 16))")
+  }
+
+  /// In the year 2540, in microseconds since 1970: less than what systemd takes for no time at all.
+  private static let farRealtime: UInt64 = 1 << 54
+
   /// Whether this cursor's entry comes before another's: by their numbers if journald has counted them in one sequence,
   /// else by the clock of the boot if that is the same, else by the wall clock. In this order journalctl shows the
   /// entries of several files.

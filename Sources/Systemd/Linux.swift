@@ -21,6 +21,13 @@ package enum Linux {
   /// `malloc_trim(3)` of glibc: gives memory that is not used back to the system.
   package static func trimMemory() { _ = mallocTrimFunction?(0) }
 
+  /// What a clock of `clock_gettime(2)` says, in microseconds.
+  package static func microseconds(_ clock: clockid_t) -> UInt64 {
+    var time = timespec()
+    clock_gettime(clock, &time)
+    return UInt64(time.tv_sec) * 1_000_000 + UInt64(time.tv_nsec / 1000)
+  }
+
   /// `F_SETPIPE_SZ` of `fcntl(2)`.
   static let setPipeSize: Int32 = 1031
 

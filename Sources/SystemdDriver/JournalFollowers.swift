@@ -26,7 +26,7 @@ final class JournalFollowers: Sendable {
     self.free = Mutex(limit)
     self.forLines = SharedFollower(journalctl, .lineAndUnits)
     self.forCompleteEntries = SharedFollower(journalctl, .complete)
-    self.syncs = RequestBatches(window: .zero) { _ in
+    self.syncs = RequestBatches { _ in
       try await journalctl.sync(timeLimit: Self.syncLimit)
       return [.all: ()]
     }

@@ -300,7 +300,9 @@ public final class SystemdDriver: TaskDriver {
   private func presentOfJournal(_ host: SystemdHost) async -> JournalPosition {
     let now = RealtimeTimestamp(Date())
     // One clock, and no command: a start takes little longer than systemctl start does.
-    guard !host.sharesClock else { return .since(now) }
+    guard !host.sharesClock else {
+      return host.bootID.flatMap { JournalCursor.now(inBoot: $0) }.map { .after($0) } ?? .since(now)
+    }
     do {
       return try await host.journalctl.currentCursor().map { .after($0) } ?? .beginning
     } catch {

@@ -20,6 +20,8 @@ struct SystemdHost: Sendable {
   let bootID: String?
   /// What answers in place of a systemd; nil where there is one.
   let replay: ReplayingCommandRunner?
+  /// How many commands that are shared may ask systemd about units at once.
+  private static let lookWidth = 4
   /// Looks into files.
   private let grep: any CommandRunner
 
@@ -68,7 +70,9 @@ struct SystemdHost: Sendable {
       runner: runner, path: configuration.journalctlPath ?? path("journalctl"),
       commandPrefix: commandPrefix, logger: logger)
     self.followers = JournalFollowers(self.journalctl)
-    self.looks = RequestBatches(window: .zero) { [systemctl = self.systemctl] in try await systemctl.show($0) }
+    self.looks = RequestBatches(width: Self.lookWidth) { [systemctl = self.systemctl] in
+      try await systemctl.show($0)
+    }
     self.usage = UsageSampler(reader: self.isRemote ? nil : .current, systemctl: self.systemctl)
   }
 
@@ -85,7 +89,9 @@ struct SystemdHost: Sendable {
   ///
   /// - Throws: ``SystemdError`` or `CancellationError`.
   func show(_ unit: UnitName) async throws -> UnitStatus {
-    guard let status = try await self.looks.answer(to: unit) else { return try await self.systemctl.show(unit) }
+    guard let status = try await self.looks.answer(to: unit) else {
+      return try await self.systemctl.show(unit)
+    }
     return try status.get()
   }
 

@@ -129,7 +129,9 @@ struct UnitLifecycle: Sendable, Hashable {
       exit = end?.mainProcessExit ?? (end?.result == "success" ? .exited(0) : nil)
       if let end, end.invocationID == self.previousInvocationID { return nil }
     }
-    guard let exit, Self.startIsRunning(status.serviceType, exit), !self.isPreviousRun(status) else { return nil }
+    guard let exit, Self.startIsRunning(status.serviceType, exit), !self.isPreviousRun(status) else {
+      return nil
+    }
     self.status = status
     return self.startSucceeded() + self.end(result, end)
   }

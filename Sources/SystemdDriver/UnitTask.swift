@@ -336,10 +336,9 @@ actor UnitTask {
 
   /// As the journal counts them: by `CLOCK_MONOTONIC` (clock_gettime(2)).
   private static func microsecondsSinceBoot(at instant: ContinuousClock.Instant) -> UInt64 {
-    var now = timespec()
-    clock_gettime(CLOCK_MONOTONIC, &now)
     let age = (ContinuousClock.now - instant) / .microseconds(1)
-    return UInt64(max(0, Double(now.tv_sec) * 1e6 + Double(now.tv_nsec) / 1e3 - age))
+    let now = Linux.microseconds(CLOCK_MONOTONIC)
+    return now - min(now, UInt64(max(age, 0)))
   }
 
   private func take(_ news: LogDelivery.News) {

@@ -78,7 +78,8 @@ enum ScaleBenchmarks {
         try await self.forAll(running) { try await nomad.calls.destroyTask($0.id, force: false) }
       }
       return [
-        ("systemctl start", bareStart), ("systemctl stop", bareStop), ("StartTask", startTime.withLock(\.self)),
+        ("systemctl start", bareStart), ("systemctl stop", bareStop),
+        ("StartTask", startTime.withLock(\.self)),
         ("RecoverTask and InspectTask after SIGKILL", recovery), ("StopTask", stop),
         ("DestroyTask", destruction),
       ]

@@ -49,6 +49,31 @@ import Testing
     }
   }
 
+  // MARK: The clock
+
+  /// When the task starts, the wall clock is another than it is for journald afterwards, as where somebody sets it.
+  @Test(
+    .enabled(
+      if: FileManager.default.isReadableFile(atPath: Self.clockShift),
+      "make interop builds the library, from C"),
+    arguments: [3600, -3600])
+  func theClockIsSet(seconds: Int) async throws {
+    let unit = try await Units.make("t-lines")
+    // Lines of another run are not the task's.
+    try await Units.systemctl("start", "--wait", unit)
+    let launcher = [Executable.find("env"), "LD_PRELOAD=\(Self.clockShift)", "CLOCK_SHIFT=\(seconds)"]
+    try await Nomad.run(through: launcher) { nomad in
+      try await nomad.withTask(unit) { task in
+        let exitCode = try await task.wait().exitCode
+        #expect(exitCode == 0)
+        let lines = try await task.allocation.allLines()
+        #expect(lines == ["line 1", "line 2", "line 3"])
+      }
+    }
+  }
+
+  private static let clockShift = "\(packageFolder)/.build/interop/clock-shift.so"
+
   // MARK: systemctl
 
   /// The unit is killed all the same.

@@ -30,25 +30,6 @@ import Testing
     try await body(sampler)
   }
 
-  @Test func oneCommandForAllWhoAskTogether() async throws {
-    let batches = RequestBatches<Int, Int>(window: .zero) { numbers in
-      Dictionary(uniqueKeysWithValues: numbers.filter { $0 != 3 }.map { ($0, 2 * $0) })
-    }
-    // All ask before the first is answered.
-    let answers = try await withThrowingTaskGroup(of: Int?.self) { group in
-      for number in [1, 2, 2, 3] { group.addTask { try await batches.answer(to: number) } }
-      group.addTask {
-        await batches.run()
-        return nil
-      }
-      defer { group.cancelAll() }
-      var answers: [Int?] = []
-      while answers.count < 4, let answer = try await group.next() { answers.append(answer) }
-      return answers
-    }
-    #expect(answers.compactMap(\.self).sorted() == [2, 4, 4])
-  }
-
   @Test func systemdIsAskedWhereFilesCannotBe() async throws {
     let systemd = FakeSystemd()
     try await self.withSampler(systemd) { sampler in

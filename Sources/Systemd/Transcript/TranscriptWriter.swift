@@ -67,7 +67,8 @@ public final class TranscriptWriter: Sendable {
     self.logger = logger
     let header = TranscriptHeader(
       plugin: plugin, recording: Self.randomHexadecimal(), part: 0,
-      realtime: RealtimeTimestamp(microseconds: Self.now(CLOCK_REALTIME)), uptime: Self.now(CLOCK_BOOTTIME),
+      realtime: RealtimeTimestamp(microseconds: Linux.microseconds(CLOCK_REALTIME)),
+      uptime: Linux.microseconds(CLOCK_BOOTTIME),
       bootID: BootID.current, commandPrefix: commandPrefix)
     folder = if case .folder(let path, _) = destination { try TranscriptFolder(path) } else { nil }
     let line: [UInt8]
@@ -95,12 +96,6 @@ public final class TranscriptWriter: Sendable {
 
   private static func randomHexadecimal() -> String {
     UUID().uuidString.replacingOccurrences(of: "-", with: "").lowercased()
-  }
-
-  private static func now(_ clock: clockid_t) -> UInt64 {
-    var time = timespec()
-    clock_gettime(clock, &time)
-    return UInt64(time.tv_sec) * 1_000_000 + UInt64(time.tv_nsec / 1000)
   }
 
   // MARK: What is recorded
