@@ -329,6 +329,8 @@ import Testing
   @Test func anAgentVanishes() async throws {
     try await Nomad.run { nomad in
       try await nomad.withTask(try await Units.make("t-counter")) { task in
+        // All that runs for the task runs then.
+        try await eventually("a line") { !task.allocation.lines.isEmpty }
         let calls = nomad.childProcesses.count
         try await nomad.withAnotherAgent { agent in
           try await withThrowingTaskGroup(of: Void.self) { group in
