@@ -53,7 +53,7 @@ enum LifeBenchmarks {
   }
 
   /// The CPU time of the plugin and its children, and that of PID 1, while units run and nothing happens.
-  private static func idle(_ nomad: Nomad, unitCount: Int) async throws {
+  static func idle(_ nomad: Nomad, unitCount: Int) async throws {
     try await IdleTasks.run(unitCount, nomad) { _ in
       try await self.idleRow(nomad, unitCount: unitCount, goal: unitCount == 100 ? "< 1 %" : "")
     }
