@@ -137,10 +137,10 @@ import Testing
       try await Nomad.run(["systemctl_path": .string(path)]) { nomad in
         let allocation = try Allocation(unit: "x")
         defer { allocation.remove() }
-        // The time limit answers a call that waits, and a call that is cancelled leaves no process behind.
+        // The time limit answers a call that waits, and a call that is cancelled leaves no process behind: they may share one.
         let call = Task { try await nomad.calls.startTask(allocation.config) }
         let cancelled = Task { try await nomad.calls.startTask(TaskConfig(id: "other").with(unit: "y")) }
-        try await eventually("two commands") { nomad.childProcesses.count >= 2 }
+        try await eventually("a command") { !nomad.childProcesses.isEmpty }
         cancelled.cancel()
         let name = try await nomad.calls.pluginInfo().name
         #expect(name == "systemd")
