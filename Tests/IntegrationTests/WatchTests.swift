@@ -132,4 +132,32 @@ import Testing
       }
     }
   }
+
+  /// The task is still there, until Nomad destroys it, but systemd is not asked about its unit any more.
+  @Test func aUnitThatHasEndedIsNotLookedAt() async throws {
+    let log = "\(NSTemporaryDirectory())/calls-\(UUID().uuidString)"
+    defer { try? FileManager.default.removeItem(atPath: log) }
+    @Sendable func calls(naming unit: String) -> Int {
+      let text = (try? String(contentsOfFile: log, encoding: .utf8)) ?? ""
+      return text.split(separator: "\n").count { $0.contains(unit) }
+    }
+    try await withScript("echo \"$*\" >> \(log); exec systemctl \"$@\"") { path in
+      try await Nomad.run(["systemctl_path": .string(path), "poll_interval": "100ms"]) { nomad in
+        let ended = try await Units.make("t-exit7")
+        let running = try await Units.make("t-sleep")
+        try await nomad.withTask(ended) { task in
+          let exitCode = try await task.wait().exitCode
+          #expect(exitCode == 7)
+          try await nomad.withTask(running) { _ in
+            // A look that was under way has ended when the other unit is seen.
+            let count = calls(naming: running)
+            try await eventually("looks at the other unit") { calls(naming: running) > count + 2 }
+            let (first, second) = (calls(naming: ended), calls(naming: running))
+            try await eventually("more looks at it") { calls(naming: running) > second + 5 }
+            #expect(calls(naming: ended) == first)
+          }
+        }
+      }
+    }
+  }
 }
