@@ -1,6 +1,6 @@
 # Everything that a person or CI does. The first two are `make run` and `make test`.
 
-.PHONY: help run test test-matrix record build release man lint format bench proto clean deps deps-test \
+.PHONY: help run test test-matrix test-vm record build release man lint format bench proto clean deps deps-test \
   interop test-build soak fuzz test-asan
 .DEFAULT_GOAL := help
 
@@ -24,6 +24,8 @@ TEST_PACKAGES := $(BUILD_PACKAGES) $(RUN_PACKAGES) openssl \
 # Debian's releases with the systemd 247, 252, 254, 257 and the newest.
 MATRIX := bullseye bookworm bookworm-backports trixie sid
 MATRIX_PACKAGES := debootstrap debian-archive-keyring
+
+VM_PACKAGES := qemu-system-x86 busybox-static cpio kmod xz-utils
 
 # Installs those of the packages $(1) that are missing.
 define install
@@ -142,6 +144,12 @@ fuzz: deps ## Look for inputs that break something, SECONDS=60 for each of the T
 test-matrix: test-build ## Run the tests against systemd in private hosts of Debian releases (MATRIX="bullseye sid"), as root.
 	$(call install,$(MATRIX_PACKAGES))
 	$(SUDO) testdata/test-matrix $(MATRIX)
+
+# Where the machine's control groups are version 1's, or lack controllers.
+test-vm: FILTER = ^IntegrationTests\.StatisticsTests
+test-vm: test-build ## Run the tests of statistics (or FILTER="…") on version 2 with all controllers, in an emulated machine.
+	$(call install,$(VM_PACKAGES))
+	$(SUDO) testdata/test-vm '$(FILTER)'
 
 record: test-build ## Record anew what passes between the driver and systemd: testdata/transcripts.
 	$(call install,$(MATRIX_PACKAGES))
