@@ -20,10 +20,11 @@ struct SystemdHost: Sendable {
   let bootID: String?
   /// What answers in place of a systemd; nil where there is one.
   let replay: ReplayingCommandRunner?
-  /// How many commands that are shared may ask systemd about units at once.
-  private static let lookWidth = 4
   /// Looks into files.
   private let grep: any CommandRunner
+
+  /// How many commands that are shared may ask systemd about units at once.
+  private static let lookWidth = 4
 
   /// - Parameter version: the plugin's version.
   /// - Throws: `ConfigurationError` if there is no transcript to replay or no file to record to.
@@ -89,10 +90,12 @@ struct SystemdHost: Sendable {
   ///
   /// - Throws: ``SystemdError`` or `CancellationError`.
   func show(_ unit: UnitName) async throws -> UnitStatus {
-    guard let status = try await self.looks.answer(to: unit) else {
-      return try await self.systemctl.show(unit)
+    do {
+      if let status = try await self.looks.answer(to: unit) { return try status.get() }
+    } catch let error as SystemdError where error.units.count > 1 {
+      // Another job's unit may be why, and is nothing to this one.
     }
-    return try status.get()
+    return try await self.systemctl.show(unit)
   }
 
   /// What systemd knows of a unit, asked again for a second where systemd cannot be reached.

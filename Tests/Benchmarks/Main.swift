@@ -34,7 +34,9 @@ struct Main {
     if isWanted("scale") { try await ScaleBenchmarks.run() }
     // The figures that have a goal, without the others.
     if wanted.contains("statistics-100") { try await StatisticsBenchmarks.run(unitCount: 100) }
-    if wanted.contains("idle-100") { try await Nomad.run { try await LifeBenchmarks.idle($0, unitCount: 100) } }
+    if wanted.contains("idle-100") {
+      try await Nomad.run { try await LifeBenchmarks.idle($0, unitCount: 100) }
+    }
     if wanted.contains("scale-1000") { _ = try await ScaleBenchmarks.run(unitCount: 1000) }
   }
 

@@ -133,6 +133,31 @@ import Testing
     }
   }
 
+  /// What is asked for several tasks at once fails, as it may since one of their units is odd: each is asked for alone.
+  @Test func aLookForSeveralTasks() async throws {
+    try await FaultyProgram.with("systemctl") { systemctl in
+      try await Nomad.run(["systemctl_path": .string(systemctl.path)]) { nomad in
+        // The first ones take so long that those after them are asked for together.
+        try systemctl.begin(
+          """
+          case "$*" in *" show "*" -- "*" "*) echo rubbish; exit 0;; *" show "*) sleep 0.3;; esac
+          exec systemctl "$@"
+          """)
+        try await withThrowingTaskGroup(of: Void.self) { group in
+          for _ in 0..<12 {
+            group.addTask {
+              let allocation = try Allocation(unit: try await Units.make("t-remain"))
+              defer { allocation.remove() }
+              _ = try await nomad.calls.startTask(allocation.config)
+              try await nomad.calls.destroyTask(allocation.config.id, force: true)
+            }
+          }
+          try await group.waitForAll()
+        }
+      }
+    }
+  }
+
   /// Nomad has one stream of the driver's health for as long as both live.
   @Test func theDriverIsWellAgainSoon() async throws {
     try await FaultyProgram.with("systemctl") { systemctl in
