@@ -72,7 +72,12 @@ struct SystemdHost: Sendable {
       commandPrefix: commandPrefix, logger: logger)
     self.followers = JournalFollowers(self.journalctl)
     self.looks = RequestBatches(width: Self.lookWidth) { [systemctl = self.systemctl] in
-      try await systemctl.show($0)
+      do {
+        return try await systemctl.show($0)
+      } catch is SystemdError where $0.count > 1 {
+        // Another job's unit may be why, and is nothing to the others: each is asked for alone.
+        return [:]
+      }
     }
     self.usage = UsageSampler(reader: self.isRemote ? nil : .current, systemctl: self.systemctl)
   }
@@ -90,12 +95,10 @@ struct SystemdHost: Sendable {
   ///
   /// - Throws: ``SystemdError`` or `CancellationError`.
   func show(_ unit: UnitName) async throws -> UnitStatus {
-    do {
-      if let status = try await self.looks.answer(to: unit) { return try status.get() }
-    } catch let error as SystemdError where error.units.count > 1 {
-      // Another job's unit may be why, and is nothing to this one.
+    guard let status = try await self.looks.answer(to: unit) else {
+      return try await self.systemctl.show(unit)
     }
-    return try await self.systemctl.show(unit)
+    return try status.get()
   }
 
   /// What systemd knows of a unit, asked again for a second where systemd cannot be reached.
