@@ -137,10 +137,12 @@ import Testing
       try await Nomad.run(["systemctl_path": .string(path)]) { nomad in
         let allocation = try Allocation(unit: "x")
         defer { allocation.remove() }
-        // The time limit answers a call that waits, and a call that is cancelled leaves no process behind: they may share one.
+        // The time limit answers a call that waits, and a call that is cancelled leaves no process behind.
         let call = Task { try await nomad.calls.startTask(allocation.config) }
-        let cancelled = Task { try await nomad.calls.startTask(TaskConfig(id: "other").with(unit: "y")) }
+        // Called at the same time they would share a command.
         try await eventually("a command") { !nomad.childProcesses.isEmpty }
+        let cancelled = Task { try await nomad.calls.startTask(TaskConfig(id: "other").with(unit: "y")) }
+        try await eventually("two commands") { nomad.childProcesses.count >= 2 }
         cancelled.cancel()
         let name = try await nomad.calls.pluginInfo().name
         #expect(name == "systemd")
