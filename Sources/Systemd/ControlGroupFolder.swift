@@ -1,45 +1,63 @@
 import Glibc
 
 /// The folder of a control group, with the kernel's files about it. No link is followed on the way to it or in it.
+///
+/// The folder and its files stay open as far as the budget allows. Those of a group that has been removed tell nothing,
+/// also when another has been made under its name.
 final class ControlGroupFolder {
-  private let descriptor: Int32
-  private lazy var status: stat? = {
-    var status = stat()
-    return fstat(self.descriptor, &status) == 0 ? status : nil
-  }()
+  private let folder: KernelFile
+  private let budget: OpenFileBudget
+  /// Those that have been read; nil is one that does not stay open.
+  private var files: [String: KernelFile?] = [:]
+  /// Whether one of its files could be read and cannot any more: the group has been removed.
+  private(set) var isGone = false
 
-  /// The largest number of bytes that is read of a file.
-  static let fileLimit = 16 << 10
-  /// How much is read at once. The kernel makes lists in pages, and tells less than it was asked for before the end of one
-  /// only if more than a page was asked for (its fs/seq_file.c).
-  private static let pieceSize = 1 << 10
+  private static let flags = Linux.openPath | O_DIRECTORY
 
-  private init?(descriptor: Int32) {
-    guard descriptor >= 0 else { return nil }
-    self.descriptor = descriptor
+  private init?(_ folder: KernelFile?, _ budget: OpenFileBudget) {
+    guard let folder else { return nil }
+    self.folder = folder
+    self.budget = budget
   }
 
-  deinit { close(self.descriptor) }
-
-  /// Opens the folder that a mount shows; the way to it is the administrator's.
-  convenience init?(_ mount: ControlGroupMounts.Mount) {
-    self.init(descriptor: open(mount.path, Linux.openPath | O_DIRECTORY | O_CLOEXEC))
+  /// Opens the folder of a group; the way to the mount is the administrator's.
+  ///
+  /// - Returns: `nil` if there is none, or none that the mount shows.
+  convenience init?(_ group: ControlGroupPath, in mount: ControlGroupMounts.Mount, _ budget: OpenFileBudget) {
+    guard group.components.starts(with: mount.root.components) else { return nil }
+    var names = group.components.dropFirst(mount.root.components.count)
+    let last = names.popLast()
+    var parent = KernelFile(mount.path, Self.flags, last == nil ? budget : nil)
+    for name in names { parent = parent.flatMap { Self.open(name, in: $0) } }
+    if let last { parent = parent.flatMap { Self.open(last, in: $0, budget) } }
+    self.init(parent, budget)
   }
 
-  /// Opens a folder in this one; `nil` if there is none.
+  /// Opens a folder in this one, which does not stay open; `nil` if there is none.
   func subfolder(_ name: String) -> ControlGroupFolder? {
-    let flags = Linux.openPath | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC
-    return ControlGroupFolder(descriptor: openat(self.descriptor, name, flags))
+    ControlGroupFolder(Self.open(name, in: self.folder), self.budget)
+  }
+
+  private static func open(_ name: String, in folder: KernelFile, _ budget: OpenFileBudget? = nil) -> KernelFile? {
+    KernelFile(name, in: folder.descriptor, Self.flags | O_NOFOLLOW, budget)
+  }
+
+  /// Whether it may stay open.
+  var mayStayOpen: Bool { self.folder.mayStayOpen }
+
+  private var status: stat? {
+    var status = stat()
+    return fstat(self.folder.descriptor, &status) == 0 ? status : nil
   }
 
   /// Stands for this folder and no other that is made later under its name: its inode's number.
-  var identity: UInt64? { self.status.map { UInt64($0.st_ino) } }
+  private(set) lazy var identity: String? = self.status.map { "\($0.st_ino)" }
 
   /// The names of the groups in this one, at most `limit`.
   func subgroups(limit: Int) -> [String] {
     // A folder of the kernel's has a link for itself, one for its name and one for each folder in it.
     guard limit > 0, self.status?.st_nlink != 2 else { return [] }
-    let descriptor = openat(self.descriptor, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    let descriptor = openat(self.folder.descriptor, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)
     guard descriptor >= 0 else { return [] }
     guard let stream = fdopendir(descriptor) else {
       close(descriptor)
@@ -57,30 +75,26 @@ final class ControlGroupFolder {
     return names
   }
 
-  /// The first bytes of a file, up to ``fileLimit``; `nil` if it cannot be read.
-  func read(_ name: String) -> [UInt8]? {
-    let flags = O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY
-    return Self.read(openat(self.descriptor, name, flags))
+  /// Reads a file up to ``KernelFile/limit``; `nil` if it cannot be read.
+  ///
+  /// - Parameter staysOpen: whether it is to be left open for the next time, in a folder that is.
+  func read(_ name: String, staysOpen: Bool = true) -> [UInt8]? {
+    let known = self.files[name]
+    var file = known.flatMap(\.self)
+    if file == nil {
+      let flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY
+      file = KernelFile(
+        name, in: self.folder.descriptor, flags, staysOpen && self.mayStayOpen ? self.budget : nil)
+    }
+    let text = file?.read()
+    if text != nil {
+      self.files[name] = .some(file.flatMap { $0.mayStayOpen ? $0 : nil })
+    } else if known != nil {
+      self.isGone = true
+    }
+    return text
   }
 
   /// The number that a file holds, alone on its line.
   func number(_ name: String) -> UInt64? { self.read(name).flatMap { KernelNumbers($0).first } }
-
-  /// Reads the first bytes of one of the kernel's files, up to ``fileLimit``, from a descriptor, and closes it.
-  static func read(_ descriptor: Int32) -> [UInt8]? {
-    guard descriptor >= 0 else { return nil }
-    defer { close(descriptor) }
-    return withUnsafeTemporaryAllocation(byteCount: Self.pieceSize, alignment: 1) { piece in
-      var bytes: [UInt8] = []
-      while bytes.count < Self.fileLimit {
-        let size = Glibc.read(descriptor, piece.baseAddress, piece.count)
-        if size < 0, errno == EINTR { continue }
-        guard size >= 0 else { return nil }
-        bytes += piece[..<size]
-        // Most of what reading costs are system calls: there is none to hear that this was all.
-        if size < piece.count { break }
-      }
-      return bytes
-    }
-  }
 }

@@ -28,7 +28,8 @@ struct KernelNumbers {
 
   private static let lineEnd = UInt8(ascii: "\n")
 
-  private static func number(_ digits: ArraySlice<UInt8>) -> UInt64? {
+  /// What decimal digits, and nothing else, stand for.
+  static func number(_ digits: ArraySlice<UInt8>) -> UInt64? {
     guard !digits.isEmpty else { return nil }
     var number: UInt64 = 0
     for digit in digits {

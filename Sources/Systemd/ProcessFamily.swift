@@ -14,8 +14,8 @@ struct ProcessFamily: Sendable {
 
     init?(_ processID: Int32) {
       guard let text = Linux.contents(of: "/proc/\(processID)/stat"),
-        let fields = ProcessStat(text, upTo: 22), let parent: Int32 = fields.number(4),
-        let session: Int32 = fields.number(6), let startTime: UInt64 = fields.number(22)
+        let fields = ProcessStat(text), let parent = fields.number(4).flatMap(Int32.init(exactly:)),
+        let session = fields.number(6).flatMap(Int32.init(exactly:)), let startTime = fields.number(22)
       else { return nil }
       self.parent = parent
       self.session = session

@@ -1,20 +1,25 @@
 /// The fields of `/proc/PID/stat`, by their numbers in proc_pid_stat(5).
 struct ProcessStat {
-  private let fields: [ArraySlice<UInt8>]
+  /// From the first field after the name on, which stands in parentheses and can hold anything.
+  private let fields: ArraySlice<UInt8>
 
-  /// The number of the first field after the name, which stands in parentheses and can hold anything.
   private static let first = 3
+  private static let space = UInt8(ascii: " ")
 
-  /// Reads the text, up to the last field that is needed; `nil` if it is something else.
-  init?(_ text: [UInt8], upTo last: Int) {
+  /// Takes the text; `nil` if it is something else.
+  init?(_ text: [UInt8]) {
     guard let nameEnd = text.lastIndex(of: UInt8(ascii: ")")) else { return nil }
-    self.fields = text[(nameEnd + 1)...].split(separator: UInt8(ascii: " "), maxSplits: last - Self.first + 1)
+    self.fields = text[(nameEnd + 1)...].drop { $0 == Self.space }
   }
 
-  /// A field as a number.
-  func number<Number: FixedWidthInteger>(_ field: Int) -> Number? {
-    let index = field - Self.first
-    return self.fields.indices.contains(index)
-      ? Number(String(decoding: self.fields[index], as: UTF8.self)) : nil
+  /// A field as a number; `nil` if it is none, or negative.
+  func number(_ field: Int) -> UInt64? {
+    guard field >= Self.first else { return nil }
+    var rest = self.fields
+    for _ in Self.first..<field {
+      guard let end = rest.firstIndex(of: Self.space) else { return nil }
+      rest = rest[(end + 1)...]
+    }
+    return KernelNumbers.number(rest.prefix { $0 != Self.space })
   }
 }

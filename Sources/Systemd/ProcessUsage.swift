@@ -14,9 +14,8 @@ package struct ProcessUsage: Sendable, Hashable {
 
   /// Reads the text of `/proc/PID/stat`; anything else gives `nil`.
   package init?(stat: [UInt8]) {
-    guard let fields = ProcessStat(stat, upTo: 24), let user: UInt64 = fields.number(14),
-      let system: UInt64 = fields.number(15), let start: UInt64 = fields.number(22),
-      let pages: UInt64 = fields.number(24)
+    guard let fields = ProcessStat(stat), let user = fields.number(14), let system = fields.number(15),
+      let start = fields.number(22), let pages = fields.number(24)
     else { return nil }
     self.startTime = start
     self.userTime = Self.nanoseconds(ticks: user)

@@ -79,7 +79,7 @@ struct SystemdHost: Sendable {
         return [:]
       }
     }
-    self.usage = UsageSampler(reader: self.isRemote ? nil : .current, systemctl: self.systemctl)
+    self.usage = UsageSampler(groups: self.isRemote ? nil : .current, systemctl: self.systemctl)
   }
 
   /// Does what the tasks share, until the task is cancelled.

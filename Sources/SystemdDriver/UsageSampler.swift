@@ -7,21 +7,36 @@ import Systemd
 /// cannot be read, from systemd. All samples that are due at about the same time are taken together.
 final class UsageSampler: Sendable {
   /// One who wants samples of a unit.
-  private struct Sampling: Sendable {
-    let controlGroup: @Sendable () -> String?
+  private final class Sampling: Sendable {
+    private let controlGroup: @Sendable () -> String?
+    private let reader: ControlGroupReader?
     let interval: Duration
-    let samples: AsyncStream<UnitUsage?>.Continuation
-    var due: ContinuousClock.Instant
+    private let samples: AsyncStream<UnitUsage?>.Continuation
+
+    init(
+      _ controlGroup: @escaping @Sendable () -> String?, _ groups: ControlGroups?, every interval: Duration,
+      _ samples: AsyncStream<UnitUsage?>.Continuation
+    ) {
+      self.controlGroup = controlGroup
+      self.reader = groups.map(ControlGroupReader.init)
+      self.interval = interval
+      self.samples = samples
+    }
+
+    func read() -> UnitUsage? { self.controlGroup().flatMap { self.reader?.usage(of: $0) } }
+
+    func yield(_ usage: UnitUsage?) { self.samples.yield(usage) }
   }
 
   private struct State {
     var samplings: [UInt64: Sampling] = [:]
+    var due: [UInt64: ContinuousClock.Instant] = [:]
     var lastID: UInt64 = 0
     /// Fulfilled when somebody wants a first sample.
     var news = Promise<Void>()
   }
 
-  private let reader: ControlGroupReader?
+  private let groups: ControlGroups?
   /// The kernel may let a reader wait: off the threads that all tasks share.
   private let queue = DispatchQueue(label: "systemd.usage")
   private let statuses: RequestBatches<UnitName, UnitUsage>
@@ -32,10 +47,10 @@ final class UsageSampler: Sendable {
   private static let window: Duration = .milliseconds(10)
 
   /// - Parameters:
-  ///   - reader: reads the files; nil where this host's are not the units'.
+  ///   - groups: those of this host; nil where they are not the units'.
   ///   - systemctl: asks systemd.
-  init(reader: ControlGroupReader?, systemctl: Systemctl) {
-    self.reader = reader
+  init(groups: ControlGroups?, systemctl: Systemctl) {
+    self.groups = groups
     self.statuses = RequestBatches(window: Self.window) { units in
       let time = ContinuousClock.now
       return try await systemctl.show(units).compactMapValues { status in
@@ -61,13 +76,14 @@ final class UsageSampler: Sendable {
   {
     let (samples, continuation) = AsyncStream.makeStream(
       of: UnitUsage?.self, bufferingPolicy: .bufferingNewest(1))
+    let sampling = Sampling(controlGroup, self.groups, every: interval, continuation)
     let (id, news) = self.state.withLock { state in
       state.lastID += 1
-      state.samplings[state.lastID] = Sampling(
-        controlGroup: controlGroup, interval: interval, samples: continuation, due: .now)
+      state.samplings[state.lastID] = sampling
+      state.due[state.lastID] = .now
       return (state.lastID, state.news)
     }
-    continuation.onTermination = { [weak self] _ in self?.state.withLock { $0.samplings[id] = nil } }
+    continuation.onTermination = { [weak self] _ in self?.end(id) }
     news.fulfil(())
     return (samples, continuation)
   }
@@ -83,18 +99,24 @@ final class UsageSampler: Sendable {
 
   private func sample() async {
     while !Task.isCancelled {
-      let (news, next) = self.state.withLock { ($0.news, $0.samplings.values.lazy.map(\.due).min()) }
+      let (news, next) = self.state.withLock { ($0.news, $0.due.values.min()) }
       if let next {
         _ = try? await news.value(within: next - .now)
       } else {
         _ = try? await news.value
       }
       if news.current != nil { try? await Task.sleep(for: Self.window) }
-      let due = self.takeDue()
-      let groups = due.map { sampling in sampling.controlGroup().flatMap(ControlGroupPath.init) }
-      let usages = await self.read(groups.compactMap(\.self))
-      for (sampling, group) in zip(due, groups) { sampling.samples.yield(group.flatMap { usages[$0] }) }
+      await self.read(self.takeDue())
     }
+  }
+
+  private func end(_ id: UInt64) {
+    let sampling = self.state.withLock { state in
+      state.due[id] = nil
+      return state.samplings.removeValue(forKey: id)
+    }
+    // Not with the lock held: its files are closed now.
+    withExtendedLifetime(sampling) {}
   }
 
   /// Those who are to get a sample now.
@@ -102,20 +124,25 @@ final class UsageSampler: Sendable {
     self.state.withLock { state in
       if state.news.current != nil { state.news = Promise() }
       let now = ContinuousClock.now
-      var due: [Sampling] = []
-      for index in state.samplings.values.indices where state.samplings.values[index].due <= now {
-        let interval = state.samplings.values[index].interval
-        state.samplings.values[index].due = now + self.timeToNextSample(every: interval, from: now)
-        due.append(state.samplings.values[index])
+      var samplings: [Sampling] = []
+      for (id, due) in state.due where due <= now {
+        guard let sampling = state.samplings[id] else { continue }
+        state.due[id] = now + self.timeToNextSample(every: sampling.interval, from: now)
+        samplings.append(sampling)
       }
-      return due
+      return samplings
     }
   }
 
-  private func read(_ groups: [ControlGroupPath]) async -> [ControlGroupPath: UnitUsage] {
-    guard let reader = self.reader, !groups.isEmpty else { return [:] }
-    return await withCheckedContinuation { continuation in
-      self.queue.async { continuation.resume(returning: reader.usage(of: groups)) }
+  private func read(_ samplings: [Sampling]) async {
+    guard !samplings.isEmpty else { return }
+    await withCheckedContinuation { continuation in
+      self.queue.async {
+        // None is told before all are read: those who are told work at the same time.
+        let usages = samplings.map { $0.read() }
+        for (sampling, usage) in zip(samplings, usages) { sampling.yield(usage) }
+        continuation.resume()
+      }
     }
   }
 

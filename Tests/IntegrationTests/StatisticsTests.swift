@@ -109,6 +109,20 @@ import Testing
     }
   }
 
+  @Test func processesThatComeAndGo() async throws {
+    let unit = try await Units.install("[Service]", "ExecStart=/bin/sh -c 'while :; do sleep 0.3; done'")
+    try await Nomad.run { nomad in
+      try await nomad.withTask(unit) { task in
+        try await self.withSamples(of: task) { samples in
+          try await eventually("more processes than there are at once") {
+            Set(samples.all.flatMap(\.processes.keys)).count > 4
+          }
+          for sample in samples.all { #expect(sample.processes.count < 4) }
+        }
+      }
+    }
+  }
+
   @Test(.enabled(if: Controllers.has("memory"), "this host has no memory controller"))
   func aMemoryLimitThatIsHit() async throws {
     // tail keeps the last line of its input, which has no end; without the limit on addresses a host that did not

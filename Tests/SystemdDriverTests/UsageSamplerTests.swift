@@ -24,7 +24,7 @@ import Testing
   }
 
   private func withSampler(_ systemd: FakeSystemd, _ body: (UsageSampler) async throws -> Void) async throws {
-    let sampler = UsageSampler(reader: nil, systemctl: Systemctl(runner: systemd, path: "/bin/systemctl"))
+    let sampler = UsageSampler(groups: nil, systemctl: Systemctl(runner: systemd, path: "/bin/systemctl"))
     let running = Task { await sampler.run() }
     defer { running.cancel() }
     try await body(sampler)
@@ -57,7 +57,7 @@ import Testing
 
   @Test func aCancelledCallerWaitsNoLonger() async throws {
     let sampler = UsageSampler(
-      reader: nil, systemctl: Systemctl(runner: FakeSystemd(), path: "/bin/systemctl"))
+      groups: nil, systemctl: Systemctl(runner: FakeSystemd(), path: "/bin/systemctl"))
     let unit = try UnitName("a.service")
     // Nothing answers.
     let waiting = Task { try await sampler.usage(of: unit, in: "/a") }
@@ -115,7 +115,7 @@ import Testing
 
   @Test func samplesFallOnTheSameTimes() {
     let sampler = UsageSampler(
-      reader: nil, systemctl: Systemctl(runner: FakeSystemd(), path: "/bin/systemctl"))
+      groups: nil, systemctl: Systemctl(runner: FakeSystemd(), path: "/bin/systemctl"))
     for _ in 0..<1000 {
       let rest = sampler.timeToNextSample(every: .seconds(2))
       #expect(rest >= .seconds(1) && rest <= .seconds(3))

@@ -100,16 +100,27 @@ import Testing
     }
 
     /// Hierarchies by their folders' names: `2` is version 2, others are version 1's controllers.
-    func usage(_ path: String, _ hierarchies: String...) throws -> UnitUsage? {
+    func groups(_ hierarchies: [String], budget: OpenFileBudget = OpenFileBudget(100)) -> ControlGroups {
       let lines = hierarchies.map { name in
         name == "2"
           ? "1 1 0:1 / \(self.folder)/2 rw - cgroup2 c rw"
           : "1 1 0:1 / \(self.folder)/\(name) rw - cgroup c rw,\(name)"
       }
       let mounts = ControlGroupMounts(mountinfo: Array(lines.joined(separator: "\n").utf8))
-      let reader = ControlGroupReader(mounts: mounts, processFolder: "\(self.folder)/proc")
-      let group = try #require(ControlGroupPath(path))
-      return reader.usage(of: [group])[group]
+      return ControlGroups(mounts: mounts, processFolder: "\(self.folder)/proc", budget: budget)
+    }
+
+    func usage(_ path: String, _ hierarchies: String...) -> UnitUsage? {
+      ControlGroupReader(self.groups(hierarchies)).usage(of: path)
+    }
+
+    /// How many of its files this process has open.
+    var openFiles: Int {
+      let names = (try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd")) ?? []
+      return names.count { name in
+        let path = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/fd/\(name)")
+        return path?.hasPrefix("\(self.folder)/") == true
+      }
     }
   }
 
@@ -125,22 +136,43 @@ import Testing
   private static let cpuOfVersion2 =
     "usage_usec 3000\nuser_usec 2000\nsystem_usec 1000\nnr_periods 9\nnr_throttled 4\nthrottled_usec 7\n"
 
-  @Test func severalGroups() async throws {
-    let paths = [
-      "/a.slice", "/a.slice/x.service", "/a.slice/x.service/y", "/a.slice/z.service", "/b.service",
-    ]
-    var files: [String: String] = [:]
-    for (index, path) in paths.enumerated() { files["2\(path)/cpu.stat"] = "usage_usec \(index)\n" }
-    try await self.withTree(files) { tree in
-      let mounts = ControlGroupMounts(mountinfo: Array("1 1 0:1 / \(tree.folder)/2 rw - cgroup2 c rw".utf8))
-      let reader = ControlGroupReader(mounts: mounts, processFolder: "\(tree.folder)/proc")
-      // With some that are not there in between.
-      let missing = ["/a.slice/n.service", "/a.slice/x.service/n/n", "/a"]
-      let groups = (paths + missing).compactMap { ControlGroupPath($0) }
-      let usages = reader.usage(of: groups.shuffled())
-      for (index, group) in groups.enumerated() {
-        #expect(usages[group]?.cpuTime == (index < paths.count ? UInt64(index) * 1000 : nil))
+  @Test func whatIsReadAgain() async throws {
+    let path = "/" + Self.group
+    try await self.withTree([
+      "2\(path)/cpu.stat": Self.cpuOfVersion2, "2\(path)/cgroup.procs": "7\n8\n",
+      "2/b.service/cpu.stat": "usage_usec 1\n", "proc/7/stat": Self.stat(7), "proc/8/stat": Self.stat(8),
+      "proc/9/stat": Self.stat(9),
+    ]) { tree in
+      let budget = OpenFileBudget(6)
+      let readers = [budget, budget, OpenFileBudget(0)].map { ControlGroupReader(tree.groups(["2"], budget: $0)) }
+      for reader in readers { #expect(reader.usage(of: path)?.processes.keys.sorted() == [7, 8]) }
+      // The folder, two files and two processes; of the second reader the folder.
+      #expect(tree.openFiles == 6)
+      // In place, as the kernel does.
+      func overwrite(_ file: String, _ text: String) throws {
+        let file = try #require(FileHandle(forWritingAtPath: "\(tree.folder)/\(file)"))
+        try file.truncate(atOffset: 0)
+        try file.write(contentsOf: Data(text.utf8))
+        try file.close()
       }
+      try overwrite("2\(path)/cpu.stat", "usage_usec 4000\n")
+      try overwrite("2\(path)/cgroup.procs", "8\n9\n")
+      try overwrite("proc/8/stat", Self.stat(8, start: 5))
+      for reader in readers {
+        let usage = try #require(reader.usage(of: path))
+        #expect(usage.cpuTime == 4_000_000 && usage.throttledPeriods == nil)
+        #expect(usage.processes.keys.sorted() == [8, 9] && usage.processes[8]?.startTime == 5)
+      }
+      #expect(tree.openFiles == 6)
+      // The unit's group is another, or none.
+      for reader in readers { #expect(reader.usage(of: "/b.service")?.cpuTime == 1000) }
+      #expect(tree.openFiles == 4)
+      for path in ["/none.service", "", "/../b.service"] {
+        for reader in readers { #expect(reader.usage(of: path) == nil) }
+      }
+      #expect(tree.openFiles == 0)
+      for reader in readers { _ = reader.usage(of: path) }
+      withExtendedLifetime(readers) { #expect(tree.openFiles == 6) }
     }
   }
 
@@ -153,7 +185,7 @@ import Testing
       "2/\(Self.group)/cgroup.procs": "7\n0\n8\n",
       "proc/7/stat": Self.stat(7, user: 1),
     ]) { tree in
-      let usage = try #require(try tree.usage("/" + Self.group, "2"))
+      let usage = try #require(tree.usage("/" + Self.group, "2"))
       #expect(usage.cpuTime == 3_000_000 && usage.userTime == 2_000_000 && usage.systemTime == 1_000_000)
       #expect(usage.throttledPeriods == 4 && usage.throttledTime == 7000)
       #expect(usage.memory == 100 && usage.memoryPeak == 200 && usage.swap == 0)
@@ -167,13 +199,13 @@ import Testing
   @Test func whatIsNotThereIsNotCounted() async throws {
     try await self.withTree(["2/\(Self.group)/cpu.stat": "usage_usec 1\nuser_usec 1\nsystem_usec 0\n"]) {
       tree in
-      let usage = try #require(try tree.usage("/" + Self.group, "2"))
+      let usage = try #require(tree.usage("/" + Self.group, "2"))
       #expect(usage.cpuTime == 1000 && usage.systemTime == 0)
       #expect(usage.throttledPeriods == nil && usage.throttledTime == nil)
       #expect(usage.memory == nil && usage.swap == nil && usage.fileCache == nil && usage.processes.isEmpty)
-      #expect(try tree.usage("/s.slice", "2") == nil)
-      #expect(try tree.usage("/other.service", "2") == nil)
-      #expect(try tree.usage("/" + Self.group) == nil)
+      #expect(tree.usage("/s.slice", "2") == nil)
+      #expect(tree.usage("/other.service", "2") == nil)
+      #expect(tree.usage("/" + Self.group) == nil)
     }
   }
 
@@ -191,7 +223,7 @@ import Testing
       "name=systemd/\(Self.group)/cgroup.procs": "7\n", "proc/7/stat": Self.stat(7),
     ]) { tree in
       let usage = try #require(
-        try tree.usage("/" + Self.group, "cpuacct", "cpu", "memory", "name=systemd"))
+        tree.usage("/" + Self.group, "cpuacct", "cpu", "memory", "name=systemd"))
       let tick = 1_000_000_000 / UInt64(sysconf(Int32(_SC_CLK_TCK)))
       #expect(usage.cpuTime == 5000 && usage.userTime == 3 * tick && usage.systemTime == 2 * tick)
       #expect(usage.throttledPeriods == 4 && usage.throttledTime == 7)
@@ -210,7 +242,7 @@ import Testing
       "cpuacct/\(Self.group)/cpuacct.usage": "1\n", "cpu/\(Self.group)/cpu.stat": "nr_throttled 4\n",
       "memory/\(Self.group)/memory.usage_in_bytes": "100\n",
     ]) { tree in
-      let usage = try #require(try tree.usage("/" + Self.group, "2", "cpuacct", "cpu", "memory"))
+      let usage = try #require(tree.usage("/" + Self.group, "2", "cpuacct", "cpu", "memory"))
       #expect(usage.cpuTime == 3000 && usage.throttledPeriods == 4 && usage.memory == 100)
       #expect(usage.processes.count == 1)
     }
@@ -224,7 +256,7 @@ import Testing
       files["proc/\(number)/stat"] = Self.stat(number)
     }
     try await self.withTree(files) { tree in
-      let usage = try #require(try tree.usage("/" + Self.group, "2"))
+      let usage = try #require(tree.usage("/" + Self.group, "2"))
       #expect(usage.processes.keys.sorted() == [1, 2, 3, 4])
       // The kernel has counted those below already.
       #expect(usage.cpuTime == 3_000_000)
@@ -234,21 +266,21 @@ import Testing
   @Test func whatIsReadIsBounded() async throws {
     try await self.withTree(["2/\(Self.group)/cpu.stat": Self.cpuOfVersion2]) { tree in
       let group = "2/\(Self.group)"
-      for number in 1...ControlGroupReader.processLimit + 10 {
+      for number in 1...OpenControlGroup.processLimit + 10 {
         try tree.write(["proc/\(number)/stat": Self.stat(number)])
       }
       let numbers = (1...100_000).map { "\($0)\n" }.joined()
       try tree.write(["\(group)/cgroup.procs": numbers])
-      let flat = try #require(try tree.usage("/" + Self.group, "2"))
-      #expect(flat.processes.count == ControlGroupReader.processLimit)
+      let flat = try #require(tree.usage("/" + Self.group, "2"))
+      #expect(flat.processes.count == OpenControlGroup.processLimit)
 
       try tree.write(["\(group)/cgroup.procs": ""])
-      for index in 0..<ControlGroupReader.groupLimit + 10 {
+      for index in 0..<OpenControlGroup.groupLimit + 10 {
         try tree.write(["\(group)/g\(index)/cgroup.procs": index == 0 ? "1\n" : ""])
       }
       let deep = String(repeating: "d/", count: ControlGroupPath.maximumDepth + 5)
       try tree.write(["\(group)/\(deep)cgroup.procs": "2\n"])
-      _ = try #require(try tree.usage("/" + Self.group, "2"))
+      _ = try #require(tree.usage("/" + Self.group, "2"))
     }
   }
 
@@ -261,22 +293,22 @@ import Testing
           atPath: "\(tree.folder)/\(path)", withDestinationPath: "\(tree.folder)/\(target)")
       }
       try link("2/group", to: "outside")
-      #expect(try tree.usage("/group", "2") == nil)
+      #expect(tree.usage("/group", "2") == nil)
       try link("2/real/cpu.stat", to: "outside/cpu.stat")
-      let usage = try #require(try tree.usage("/real", "2"))
+      let usage = try #require(tree.usage("/real", "2"))
       #expect(usage.memory == 5 && usage.cpuTime == nil)
     }
   }
 
   @Test func aGroupMadeAnewIsAnother() async throws {
     try await self.withTree(["2/\(Self.group)/cpu.stat": Self.cpuOfVersion2]) { tree in
-      let first = try #require(try tree.usage("/" + Self.group, "2"))
-      #expect(try tree.usage("/" + Self.group, "2")?.identity == first.identity)
+      let first = try #require(tree.usage("/" + Self.group, "2"))
+      #expect(tree.usage("/" + Self.group, "2")?.identity == first.identity)
       // The old one stays until the new one is there, so that its number is not used again.
       try FileManager.default.moveItem(
         atPath: "\(tree.folder)/2/\(Self.group)", toPath: "\(tree.folder)/old")
       try tree.write(["2/\(Self.group)/cpu.stat": Self.cpuOfVersion2])
-      #expect(try tree.usage("/" + Self.group, "2")?.identity != first.identity)
+      #expect(tree.usage("/" + Self.group, "2")?.identity != first.identity)
     }
   }
 }
