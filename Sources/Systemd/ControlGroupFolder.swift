@@ -38,12 +38,14 @@ final class ControlGroupFolder {
     ControlGroupFolder(Self.open(name, in: self.folder), self.budget)
   }
 
-  private static func open(_ name: String, in folder: KernelFile, _ budget: OpenFileBudget? = nil) -> KernelFile? {
+  private static func open(_ name: String, in folder: KernelFile, _ budget: OpenFileBudget? = nil)
+    -> KernelFile?
+  {
     KernelFile(name, in: folder.descriptor, Self.flags | O_NOFOLLOW, budget)
   }
 
-  /// Whether it may stay open.
-  var mayStayOpen: Bool { self.folder.mayStayOpen }
+  /// Whether it may stay open: one that nothing could be read in was opened while its group was being removed.
+  var mayStayOpen: Bool { self.folder.mayStayOpen && !self.files.isEmpty }
 
   private var status: stat? {
     var status = stat()
@@ -84,7 +86,7 @@ final class ControlGroupFolder {
     if file == nil {
       let flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY
       file = KernelFile(
-        name, in: self.folder.descriptor, flags, staysOpen && self.mayStayOpen ? self.budget : nil)
+        name, in: self.folder.descriptor, flags, staysOpen && self.folder.mayStayOpen ? self.budget : nil)
     }
     let text = file?.read()
     if text != nil {

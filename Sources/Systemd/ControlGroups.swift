@@ -11,7 +11,8 @@ package struct ControlGroups: Sendable {
   ///   - mounts: where they are.
   ///   - processFolder: where proc(5) is mounted.
   ///   - budget: how many of their files may stay open.
-  init(mounts: ControlGroupMounts, processFolder: String = "/proc", budget: OpenFileBudget = OpenFileBudget()) {
+  init(mounts: ControlGroupMounts, processFolder: String = "/proc", budget: OpenFileBudget = OpenFileBudget())
+  {
     self.mounts = mounts
     self.processFolder = processFolder
     self.budget = budget

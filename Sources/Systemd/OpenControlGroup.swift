@@ -9,8 +9,9 @@ struct OpenControlGroup {
   let path: String
   private let group: ControlGroupPath
   private let groups: ControlGroups
-  private let unified: ControlGroupFolder?
-  /// Of version 1, by controller, as far as they were needed.
+  /// Of version 2, if there is such a group: while a unit starts, it is made in one hierarchy after the other.
+  private var unified: ControlGroupFolder?
+  /// Of version 1, by controller, as far as they were needed and are there.
   private var controllers: [String: ControlGroupFolder] = [:]
   /// `/proc/PID/stat` by PID.
   private var processes: [Int32: KernelFile] = [:]
@@ -20,13 +21,12 @@ struct OpenControlGroup {
   /// The largest number of groups of a unit that are searched for processes.
   static let groupLimit = 512
 
-  /// Opens what there is of a group; `nil` if that is not the path of one.
+  /// Takes the path of a group; `nil` if it is none.
   init?(_ path: String, _ groups: ControlGroups) {
     guard let group = ControlGroupPath(path) else { return nil }
     self.path = path
     self.group = group
     self.groups = groups
-    self.unified = groups.mounts.unified.flatMap { ControlGroupFolder(group, in: $0, groups.budget) }
   }
 
   /// Whether the group may stay open.
@@ -34,13 +34,17 @@ struct OpenControlGroup {
     self.unified?.mayStayOpen != false && self.controllers.values.allSatisfy(\.mayStayOpen)
   }
 
-  private var isGone: Bool { self.unified?.isGone == true || self.controllers.values.contains(where: \.isGone) }
+  private var isGone: Bool {
+    self.unified?.isGone == true || self.controllers.values.contains(where: \.isGone)
+  }
+
+  private func open(_ mount: ControlGroupMounts.Mount?) -> ControlGroupFolder? {
+    mount.flatMap { ControlGroupFolder(self.group, in: $0, self.groups.budget) }
+  }
 
   private mutating func folder(_ controller: String) -> ControlGroupFolder? {
     if let folder = self.controllers[controller] { return folder }
-    let folder = self.groups.mounts.controllers[controller].flatMap {
-      ControlGroupFolder(self.group, in: $0, self.groups.budget)
-    }
+    let folder = self.open(self.groups.mounts.controllers[controller])
     self.controllers[controller] = folder
     return folder
   }
@@ -48,6 +52,7 @@ struct OpenControlGroup {
   /// Reads what is counted; `nil` if neither CPU time nor memory can be read, or the group has been removed.
   mutating func usage() -> UnitUsage? {
     var usage = UnitUsage()
+    if self.unified == nil { self.unified = self.open(self.groups.mounts.unified) }
     if let unified = self.unified { Self.readUnified(unified, &usage) }
     if usage.cpuTime == nil, let group = self.folder("cpuacct") { Self.readCPUAccounting(group, &usage) }
     if usage.throttledPeriods == nil, let group = self.folder("cpu") { Self.readBandwidth(group, &usage) }
@@ -128,7 +133,8 @@ struct OpenControlGroup {
   private func look(into group: ControlGroupFolder, depth: Int, _ search: inout Search) {
     // A group with threads of other groups' processes has no list. An open one of version 1 stays as it was (the kernel's
     // kernel/cgroup/cgroup-v1.c).
-    let numbers = group.read("cgroup.procs", staysOpen: self.unified != nil).map { KernelNumbers($0).all } ?? []
+    let numbers =
+      group.read("cgroup.procs", staysOpen: self.unified != nil).map { KernelNumbers($0).all } ?? []
     for number in numbers.prefix(search.processesLeft) {
       search.processesLeft -= 1
       // A process that this PID namespace cannot see reads as 0.

@@ -144,7 +144,9 @@ import Testing
       "proc/9/stat": Self.stat(9),
     ]) { tree in
       let budget = OpenFileBudget(6)
-      let readers = [budget, budget, OpenFileBudget(0)].map { ControlGroupReader(tree.groups(["2"], budget: $0)) }
+      let readers = [budget, budget, OpenFileBudget(0)].map {
+        ControlGroupReader(tree.groups(["2"], budget: $0))
+      }
       for reader in readers { #expect(reader.usage(of: path)?.processes.keys.sorted() == [7, 8]) }
       // The folder, two files and two processes; of the second reader the folder.
       #expect(tree.openFiles == 6)
@@ -173,6 +175,36 @@ import Testing
       #expect(tree.openFiles == 0)
       for reader in readers { _ = reader.usage(of: path) }
       withExtendedLifetime(readers) { #expect(tree.openFiles == 6) }
+    }
+  }
+
+  @Test func aGroupThatIsMadeAnewBetweenReadings() async throws {
+    let cpu = "cpu/\(Self.group)/cpu.stat"
+    let files = [
+      "cpuacct/\(Self.group)/cpuacct.usage": "1\n", cpu: "nr_throttled 1\n",
+      "name=systemd/\(Self.group)/cgroup.procs": "7\n", "proc/7/stat": Self.stat(7),
+    ]
+    try await self.withTree(files) { tree in
+      let manager = FileManager.default
+      let reader = ControlGroupReader(tree.groups(["2", "cpuacct", "cpu", "name=systemd"]))
+      #expect(reader.usage(of: "/" + Self.group)?.cpuTime == 1)
+
+      // It is removed from the hierarchies; in one there is a folder without the file yet.
+      for hierarchy in ["cpuacct", "name=systemd", "cpu"] {
+        try manager.removeItem(atPath: "\(tree.folder)/\(hierarchy)")
+      }
+      try tree.write(["cpuacct/\(Self.group)/cpuacct.usage": "2\n", "cpu/\(Self.group)/other": ""])
+      let between = try #require(reader.usage(of: "/" + Self.group))
+      #expect(between.cpuTime == 2 && between.throttledPeriods == nil && between.processes.isEmpty)
+
+      // The folder that was seen is not the one that stays.
+      try manager.moveItem(atPath: "\(tree.folder)/cpu", toPath: "\(tree.folder)/old")
+      try tree.write([cpu: "nr_throttled 3\n", "name=systemd/\(Self.group)/cgroup.procs": "7\n"])
+      let after = try #require(reader.usage(of: "/" + Self.group))
+      #expect(after.cpuTime == 2 && after.throttledPeriods == 3 && after.processes.count == 1)
+
+      try tree.write(["2/\(Self.group)/cpu.stat": Self.cpuOfVersion2])
+      #expect(reader.usage(of: "/" + Self.group)?.cpuTime == 3_000_000)
     }
   }
 
