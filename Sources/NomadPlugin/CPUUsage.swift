@@ -34,8 +34,9 @@ public struct CPUUsage: Sendable, Hashable {
 
 extension CPUUsage {
   init(_ wire: WireCPUUsage) {
+    let fields = wire.measured
     func measured<T>(_ field: WireCPUUsage.Fields, _ value: T) -> T? {
-      wire.measuredFields.contains(field) ? value : nil
+      fields.contains(field) ? value : nil
     }
     self.init(
       systemMode: measured(.systemMode, wire.systemMode),
@@ -53,7 +54,7 @@ extension CPUUsage {
       func set<T>(_ field: WireCPUUsage.Fields, _ path: WritableKeyPath<WireCPUUsage, T>, _ value: T?) {
         guard let value else { return }
         wire[keyPath: path] = value
-        wire.measuredFields.append(field)
+        wire.measuredFields.append(Int32(field.rawValue))
       }
       set(.systemMode, \.systemMode, systemMode?.finite)
       set(.userMode, \.userMode, userMode?.finite)
@@ -68,4 +69,9 @@ extension CPUUsage {
 extension Double {
   /// The number, if it is one.
   fileprivate var finite: Double? { isFinite ? self : nil }
+}
+
+extension WireCPUUsage {
+  /// The fields that hold a measured value.
+  var measured: [Fields] { measuredFields.compactMap { Fields(rawValue: Int($0)) } }
 }

@@ -38,8 +38,9 @@ public struct MemoryUsage: Sendable, Hashable {
 
 extension MemoryUsage {
   init(_ wire: WireMemoryUsage) {
+    let fields = wire.measured
     func measured(_ field: WireMemoryUsage.Fields, _ value: UInt64) -> UInt64? {
-      wire.measuredFields.contains(field) ? value : nil
+      fields.contains(field) ? value : nil
     }
     self.init(
       rss: measured(.rss, wire.rss),
@@ -58,7 +59,7 @@ extension MemoryUsage {
       ) {
         guard let value else { return }
         wire[keyPath: path] = value
-        wire.measuredFields.append(field)
+        wire.measuredFields.append(Int32(field.rawValue))
       }
       set(.rss, \.rss, rss)
       set(.cache, \.cache, cache)
@@ -69,4 +70,9 @@ extension MemoryUsage {
       set(.kernelMaxUsage, \.kernelMaxUsage, kernelMaximumUsage)
     }
   }
+}
+
+extension WireMemoryUsage {
+  /// The fields that hold a measured value.
+  var measured: [Fields] { measuredFields.compactMap { Fields(rawValue: Int($0)) } }
 }

@@ -6,31 +6,34 @@ import Testing
 
 /// What Nomad's client needs to find on the wire.
 @Suite struct WireFormTests {
-  @Test func measuredFieldsOfCPU() {
-    #expect(CPUUsage().wire.measuredFields.isEmpty)
+  @Test func measuredFieldsOfCPU() throws {
+    #expect(CPUUsage().wire.measured.isEmpty)
     let some = CPUUsage(systemMode: 0, throttledTime: 5, percent: 12.5).wire
-    #expect(some.measuredFields == [.systemMode, .throttledTime, .percent])
+    #expect(some.measured == [.systemMode, .throttledTime, .percent])
+    // The packed numbers that a `repeated Fields` would be.
+    let bytes: [UInt8] = try some.serializedBytes()
+    #expect(bytes.suffix(5) == [7 << 3 | 2, 3, 0, 4, 5])
     #expect(some.throttledTime == 5)
     #expect(some.percent == 12.5)
     let all = CPUUsage(
       systemMode: 1, userMode: 2, totalTicks: 3, throttledPeriods: 4, throttledTime: 5, percent: 6)
-    #expect(Set(all.wire.measuredFields) == Set(WireCPUUsage.Fields.allCases))
-    #expect(all.wire.measuredFields.count == 6)
+    #expect(Set(all.wire.measured) == Set(WireCPUUsage.Fields.allCases))
+    #expect(all.wire.measured.count == 6)
   }
 
   @Test func numbersThatJSONCannotHoldAreNotMeasured() {
     let wire = CPUUsage(systemMode: .nan, userMode: .infinity, totalTicks: -.infinity, percent: 1).wire
-    #expect(wire.measuredFields == [.percent])
+    #expect(wire.measured == [.percent])
     #expect(wire.systemMode == 0)
   }
 
   @Test func measuredFieldsOfMemory() {
-    #expect(MemoryUsage().wire.measuredFields.isEmpty)
-    #expect(MemoryUsage(rss: 0, usage: 5).wire.measuredFields == [.rss, .usage])
+    #expect(MemoryUsage().wire.measured.isEmpty)
+    #expect(MemoryUsage(rss: 0, usage: 5).wire.measured == [.rss, .usage])
     let all = MemoryUsage(
       rss: 1, cache: 2, swap: 3, usage: 4, maximumUsage: 5, kernelUsage: 6, kernelMaximumUsage: 7)
-    #expect(Set(all.wire.measuredFields) == Set(WireMemoryUsage.Fields.allCases))
-    #expect(all.wire.measuredFields.count == 7)
+    #expect(Set(all.wire.measured) == Set(WireMemoryUsage.Fields.allCases))
+    #expect(all.wire.measured.count == 7)
   }
 
   @Test func statisticsAlwaysHaveATimeAndATotal() {

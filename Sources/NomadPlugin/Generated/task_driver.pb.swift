@@ -938,8 +938,9 @@ nonisolated struct WireCPUUsage: Sendable {
 
   var percent: Double = 0
 
-  /// Those of the fields above that hold a measured value.
-  var measuredFields: [WireCPUUsage.Fields] = []
+  /// Those of the fields above that hold a measured value, by their numbers in Fields. On the wire that is what
+  /// Nomad's own `repeated Fields` is; swift-protobuf writes plain numbers much faster.
+  var measuredFields: [Int32] = []
 
   var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -1015,8 +1016,8 @@ nonisolated struct WireMemoryUsage: Sendable {
 
   var swap: UInt64 = 0
 
-  /// Those of the fields around that hold a measured value.
-  var measuredFields: [WireMemoryUsage.Fields] = []
+  /// Those of the fields around that hold a measured value, as in CPUUsage.
+  var measuredFields: [Int32] = []
 
   var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -3097,7 +3098,7 @@ nonisolated extension WireCPUUsage: SwiftProtobuf.Message, SwiftProtobuf._Messag
       case 4: try { try decoder.decodeSingularUInt64Field(value: &self.throttledPeriods) }()
       case 5: try { try decoder.decodeSingularUInt64Field(value: &self.throttledTime) }()
       case 6: try { try decoder.decodeSingularDoubleField(value: &self.percent) }()
-      case 7: try { try decoder.decodeRepeatedEnumField(value: &self.measuredFields) }()
+      case 7: try { try decoder.decodeRepeatedInt32Field(value: &self.measuredFields) }()
       default: break
       }
     }
@@ -3123,7 +3124,7 @@ nonisolated extension WireCPUUsage: SwiftProtobuf.Message, SwiftProtobuf._Messag
       try visitor.visitSingularDoubleField(value: self.percent, fieldNumber: 6)
     }
     if !self.measuredFields.isEmpty {
-      try visitor.visitPackedEnumField(value: self.measuredFields, fieldNumber: 7)
+      try visitor.visitPackedInt32Field(value: self.measuredFields, fieldNumber: 7)
     }
     try unknownFields.traverse(visitor: &visitor)
   }
@@ -3160,7 +3161,7 @@ nonisolated extension WireMemoryUsage: SwiftProtobuf.Message, SwiftProtobuf._Mes
       case 3: try { try decoder.decodeSingularUInt64Field(value: &self.maxUsage) }()
       case 4: try { try decoder.decodeSingularUInt64Field(value: &self.kernelUsage) }()
       case 5: try { try decoder.decodeSingularUInt64Field(value: &self.kernelMaxUsage) }()
-      case 6: try { try decoder.decodeRepeatedEnumField(value: &self.measuredFields) }()
+      case 6: try { try decoder.decodeRepeatedInt32Field(value: &self.measuredFields) }()
       case 7: try { try decoder.decodeSingularUInt64Field(value: &self.usage) }()
       case 8: try { try decoder.decodeSingularUInt64Field(value: &self.swap) }()
       default: break
@@ -3185,7 +3186,7 @@ nonisolated extension WireMemoryUsage: SwiftProtobuf.Message, SwiftProtobuf._Mes
       try visitor.visitSingularUInt64Field(value: self.kernelMaxUsage, fieldNumber: 5)
     }
     if !self.measuredFields.isEmpty {
-      try visitor.visitPackedEnumField(value: self.measuredFields, fieldNumber: 6)
+      try visitor.visitPackedInt32Field(value: self.measuredFields, fieldNumber: 6)
     }
     if self.usage != 0 {
       try visitor.visitSingularUInt64Field(value: self.usage, fieldNumber: 7)
