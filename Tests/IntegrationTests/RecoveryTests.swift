@@ -112,6 +112,8 @@ import Testing
   @Test func aFailureThatSomebodyReset() async throws {
     let unit = try await Units.install("[Service]", Self.waiting)
     let (result, status) = try await self.recover(afterTheEndOf: unit) {
+      // Without its main process it may still be on the way there, and what is reset then ends as a success.
+      try await eventually("the failure") { try await Units.property("ActiveState", of: unit) == "failed" }
       try await Units.systemctl("reset-failed", unit)
       let state = try await Units.property("ActiveState", of: unit)
       #expect(state == "inactive")
