@@ -68,11 +68,14 @@ public struct Journalctl: Sendable {
 
   /// What the service manager has said about a unit of late, in this boot.
   ///
-  /// - Parameter position: what it said before that does not count.
-  public func history(of unit: UnitName, after position: JournalPosition = .beginning) async throws
-    -> UnitHistory
-  {
-    try await self.sync(timeLimit: timeLimit)
+  /// - Parameters:
+  ///   - position: what it said before that does not count.
+  ///   - isSynced: whether journald is first to write what it has been told.
+  /// - Throws: `SystemdError`; `CancellationError`.
+  public func history(
+    of unit: UnitName, after position: JournalPosition = .beginning, isSynced: Bool = true
+  ) async throws -> UnitHistory {
+    if isSynced { try await self.sync(timeLimit: timeLimit) }
     var entries: [JournalEntry] = []
     let result = try await self.read(
       ["--boot", "--quiet", "--lines=\(Self.historyLimit)"], [unit], after: position, .lifecycle,

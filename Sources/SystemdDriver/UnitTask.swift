@@ -69,6 +69,9 @@ actor UnitTask {
   /// How long a look at a unit that has just been started, or stopped, is waited for.
   private static let lookLimit: Duration = .seconds(5)
 
+  /// The pauses before the journal is asked again about an end.
+  private static let journalPauses: [Duration] = [.seconds(1), .seconds(5)]
+
   /// Fulfilled when there is something to be seen of the unit: it is the turn of its start, or it was started before.
   private nonisolated let begun = Promise<Void>()
   /// Fulfilled when the start can be answered.
@@ -398,17 +401,27 @@ actor UnitTask {
   /// Asks the journal about ends of which systemd does not tell all.
   private func clearUpUnclearEnds() async {
     for await status in self.unclearEnds {
-      var history = UnitHistory()
-      do {
-        history = try await self.host.journalctl.history(of: self.unit)
-      } catch is CancellationError {
-        return
-      } catch {
-        self.logger.warning("The journal does not tell how the unit ended.", metadata: ["error": "\(error)"])
-      }
+      guard let history = await self.askJournal() else { return }
       // Somebody may have started it again meanwhile.
       guard self.lifecycle.status == status else { continue }
       self.apply(self.lifecycle.observe(status, history: history))
+    }
+  }
+
+  /// What the journal says of the unit; nil if the task was cancelled.
+  private func askJournal() async -> UnitHistory? {
+    let (journalctl, unit) = (self.host.journalctl, self.unit)
+    do {
+      // What is not known is no end: a journald that has much to do, or starts anew, is given time.
+      return try await SystemdError.retrying(after: Self.journalPauses, if: { _ in true }) {
+        try await journalctl.history(of: unit)
+      }
+    } catch is CancellationError {
+      return nil
+    } catch {
+      self.logger.warning("The journal does not tell how the unit ended.", metadata: ["error": "\(error)"])
+      // What was written before is still there.
+      return (try? await journalctl.history(of: unit, isSynced: false)) ?? UnitHistory()
     }
   }
 

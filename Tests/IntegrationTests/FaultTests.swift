@@ -18,11 +18,11 @@ import Testing
     static func with<R>(_ name: String, _ body: (FaultyProgram) async throws -> R) async throws -> R {
       let fault = "\(NSTemporaryDirectory())/fault-\(UUID().uuidString)"
       defer { unlink(fault) }
-      let script = "if test -e \(fault); then eval \"$(cat \(fault))\"; fi; exec \(name) \"$@\""
+      let script = "fault=\(fault); if test -e $fault; then eval \"$(cat $fault)\"; fi; exec \(name) \"$@\""
       return try await withScript(script) { try await body(FaultyProgram(path: $0, fault: fault)) }
     }
 
-    /// From now on it does what a script of sh(1) says instead.
+    /// From now on it does what a script of sh(1) says instead, which can end the fault by removing the file `$fault`.
     func begin(_ script: String) throws {
       try Data(script.utf8).write(to: URL(fileURLWithPath: self.fault), options: .atomic)
     }
@@ -207,6 +207,27 @@ import Testing
           #expect(NumberedLines.areComplete(lines))
         }
         try await eventually("the end of all children") { nomad.childProcesses.isEmpty }
+      }
+    }
+  }
+
+  /// systemd forgets the unit when it fails.
+  @Test(arguments: [
+    #"case "$*" in *--boot*) rm $fault; exit 1;; esac"#, #"case "$*" in *--sync*) exit 1;; esac"#,
+  ])
+  func anEndThatOnlyTheJournalTells(trouble: String) async throws {
+    let unit = try await Units.install(
+      "[Unit]", "CollectMode=inactive-or-failed", "[Service]",
+      "ExecStart=/bin/sh -c 'until test -e /run/NAME.go; do sleep 0.02; done; exit 7'")
+    try await FaultyProgram.with("journalctl") { journalctl in
+      try await Nomad.run(["journalctl_path": .string(journalctl.path)]) { nomad in
+        try await nomad.withTask(unit) { task in
+          try journalctl.begin(trouble)
+          let name = unit.replacingOccurrences(of: ".service", with: "")
+          try Data().write(to: URL(fileURLWithPath: "/run/\(name).go"))
+          let exitCode = try await task.wait().exitCode
+          #expect(exitCode == 7)
+        }
       }
     }
   }
