@@ -64,8 +64,8 @@ import Testing
         "TimeoutStopSec=70",
         "StandardOutput=null", "[Install]", "WantedBy=multi-user.target", "Alias=\(name)-alias.service",
       ], to: unit)
+    try await Units.enable(unit)
     try await Units.systemctl("daemon-reload")
-    try await Units.systemctl("enable", "--runtime", "--quiet", unit)
     try await Units.systemctl("start", timer)
     let (status, output) = try await self.run("--json", "--kill-timeout", "60", "\(name)-alias")
     #expect(status == .exited(1))

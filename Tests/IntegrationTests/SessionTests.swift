@@ -31,10 +31,8 @@ import Testing
   private static let installed = Task {
     let files = Session.all.reduce(into: [:]) { $0.merge($1.files) { $1 } }
     for (unit, lines) in files { try Units.write(lines, to: unit) }
+    for (unit, lines) in files where lines.contains("[Install]") { try await Units.enable(unit) }
     try await Units.systemctl("daemon-reload")
-    for (unit, lines) in files where lines.contains("[Install]") {
-      try await Units.systemctl("enable", "--runtime", "--quiet", unit)
-    }
   }
 
   @Test func everythingIsRecorded() throws {

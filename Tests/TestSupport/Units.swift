@@ -34,6 +34,12 @@ package enum Units {
     try Data(text.utf8).write(to: URL(fileURLWithPath: "\(self.folder)/\(unit)"))
   }
 
+  /// Enables a unit; systemd does not know of it yet. If it did that itself, it would for a while say of all units that their
+  /// files have changed.
+  package static func enable(_ unit: String) async throws {
+    try await systemctl("--root=/", "enable", "--runtime", "--quiet", unit)
+  }
+
   /// Removes the file of a unit; systemd does not know of it yet.
   package static func removeFile(of unit: String) throws {
     try FileManager.default.removeItem(atPath: "\(self.folder)/\(unit)")
