@@ -152,6 +152,8 @@ struct RunCommand: AsyncParsableCommand {
       // The plugin has ended the logs: these end with the last line.
       _ = await (standardOutput, standardError)
       try await nomad.destroyTask(config.id, force: false)
+      // The last events may be on their way: they have a stream of their own, which does not end with the task.
+      try await Task.sleep(for: .milliseconds(200))
       return result
     }
   }

@@ -29,7 +29,10 @@ import Testing
           _ = try await task.wait()
           let event = try await events.event(with: "Started \(unit)")
           #expect(event.annotations["unit"] == unit)
-          #expect(event.annotations["result"] != "success", "\(event.annotations)")
+          // On a slow machine it may have been seen before its end.
+          #expect(
+            (event.annotations["state"] == "active") == (event.annotations["result"] == "success"),
+            "\(event.annotations)")
         }
       }
     }
