@@ -136,6 +136,22 @@ import Testing
   private static let cpuOfVersion2 =
     "usage_usec 3000\nuser_usec 2000\nsystem_usec 1000\nnr_periods 9\nnr_throttled 4\nthrottled_usec 7\n"
 
+  @Test func severalGroups() async throws {
+    let paths = [
+      "/a.slice", "/a.slice/x.service", "/a.slice/x.service/y", "/a.slice/z.service", "/b.service",
+    ]
+    var files: [String: String] = [:]
+    for (index, path) in paths.enumerated() { files["2\(path)/cpu.stat"] = "usage_usec \(index)\n" }
+    try await self.withTree(files) { tree in
+      let reader = ControlGroupReader(tree.groups(["2"]))
+      // With some that are not there in between.
+      let missing = ["/a.slice/n.service", "/a.slice/x.service/n/n", "/a"]
+      for (index, path) in Array((paths + missing).enumerated()).shuffled() {
+        #expect(reader.usage(of: path)?.cpuTime == (index < paths.count ? UInt64(index) * 1000 : nil))
+      }
+    }
+  }
+
   @Test func whatIsReadAgain() async throws {
     let path = "/" + Self.group
     try await self.withTree([
