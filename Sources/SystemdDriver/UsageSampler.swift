@@ -29,8 +29,7 @@ final class UsageSampler: Sendable {
   }
 
   private struct State {
-    var samplings: [UInt64: Sampling] = [:]
-    var due: [UInt64: ContinuousClock.Instant] = [:]
+    var samplings: [UInt64: (sampling: Sampling, due: ContinuousClock.Instant)] = [:]
     var lastID: UInt64 = 0
     /// Fulfilled when somebody wants a first sample.
     var news = Promise<Void>()
@@ -79,8 +78,7 @@ final class UsageSampler: Sendable {
     let sampling = Sampling(controlGroup, self.groups, every: interval, continuation)
     let (id, news) = self.state.withLock { state in
       state.lastID += 1
-      state.samplings[state.lastID] = sampling
-      state.due[state.lastID] = .now
+      state.samplings[state.lastID] = (sampling, due: .now)
       return (state.lastID, state.news)
     }
     continuation.onTermination = { [weak self] _ in self?.end(id) }
@@ -99,7 +97,7 @@ final class UsageSampler: Sendable {
 
   private func sample() async {
     while !Task.isCancelled {
-      let (news, next) = self.state.withLock { ($0.news, $0.due.values.min()) }
+      let (news, next) = self.state.withLock { ($0.news, $0.samplings.values.lazy.map { $0.due }.min()) }
       if let next {
         _ = try? await news.value(within: next - .now)
       } else {
@@ -111,10 +109,7 @@ final class UsageSampler: Sendable {
   }
 
   private func end(_ id: UInt64) {
-    let sampling = self.state.withLock { state in
-      state.due[id] = nil
-      return state.samplings.removeValue(forKey: id)
-    }
+    let sampling = self.state.withLock { $0.samplings.removeValue(forKey: id) }
     // Not with the lock held: its files are closed now.
     withExtendedLifetime(sampling) {}
   }
@@ -125,9 +120,8 @@ final class UsageSampler: Sendable {
       if state.news.current != nil { state.news = Promise() }
       let now = ContinuousClock.now
       var samplings: [Sampling] = []
-      for (id, due) in state.due where due <= now {
-        guard let sampling = state.samplings[id] else { continue }
-        state.due[id] = now + self.timeToNextSample(every: sampling.interval, from: now)
+      for (id, (sampling, due)) in state.samplings where due <= now {
+        state.samplings[id]?.due = now + self.timeToNextSample(every: sampling.interval, from: now)
         samplings.append(sampling)
       }
       return samplings
