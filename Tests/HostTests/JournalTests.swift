@@ -36,7 +36,7 @@ extension HostTests {
       return handle
     }
     try await Units.command("journalctl", "--rotate")
-    try Data().write(to: URL(fileURLWithPath: "/run/\(name).go"))
+    try Units.go(unit)
     try await eventually("the second line") {
       try await Units.command("journalctl", "--unit", unit, "--output=cat").contains("second")
     }

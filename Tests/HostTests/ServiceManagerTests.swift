@@ -33,7 +33,7 @@ extension HostTests {
         }
         let state = try await task.inspect().state
         #expect(state == .running)
-        try NumberedLines.end(steady)
+        try Units.go(steady)
         let exitCode = try await task.wait().exitCode
         #expect(exitCode == 0)
         let lines = try await task.allocation.allLines()
@@ -98,7 +98,7 @@ extension HostTests {
           let count = task.allocation.lines.count
           try await eventually("more lines") { task.allocation.lines.count > count + 100 }
         }
-        try NumberedLines.end(unit)
+        try Units.go(unit)
         _ = try await task.wait()
         let lines = try await task.allocation.allLines()
         #expect(NumberedLines.areComplete(lines))

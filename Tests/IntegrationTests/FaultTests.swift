@@ -201,7 +201,7 @@ import Testing
           nomad.killChildren { $0.hasPrefix("yes") || $0.hasPrefix("sleep\0infinity") }
           let count = task.allocation.lines.count
           try await eventually("more lines") { task.allocation.lines.count > count + 100 }
-          try NumberedLines.end(unit)
+          try Units.go(unit)
           _ = try await task.wait()
           let lines = try await task.allocation.allLines()
           #expect(NumberedLines.areComplete(lines))
@@ -223,8 +223,7 @@ import Testing
       try await Nomad.run(["journalctl_path": .string(journalctl.path)]) { nomad in
         try await nomad.withTask(unit) { task in
           try journalctl.begin(trouble)
-          let name = unit.replacingOccurrences(of: ".service", with: "")
-          try Data().write(to: URL(fileURLWithPath: "/run/\(name).go"))
+          try Units.go(unit)
           let exitCode = try await task.wait().exitCode
           #expect(exitCode == 7)
         }
@@ -320,7 +319,7 @@ import Testing
       try await self.expectService(by: nomad)
       let name = try await nomad.withAnotherAgent { try await $0.pluginInfo().name }
       #expect(name == "systemd")
-      try NumberedLines.end(unit)
+      try Units.go(unit)
       _ = try await task.wait()
       let lines = try await task.allocation.allLines()
       #expect(NumberedLines.areComplete(lines))
@@ -353,7 +352,7 @@ import Testing
       }
       try await Nomad.run { nomad in
         try await nomad.calls.recoverTask(handle)
-        try NumberedLines.end(unit)
+        try Units.go(unit)
         _ = try await nomad.calls.waitTask(handle.config.id)
         try await nomad.calls.destroyTask(handle.config.id, force: false)
       }

@@ -122,7 +122,6 @@ import Testing
     let unit = try await Units.install(
       "[Service]",
       "ExecStart=/bin/sh -c 'echo before; until test -e /run/NAME.go; do sleep 0.02; done; echo after'")
-    let name = unit.replacingOccurrences(of: ".service", with: "")
     try await Units.systemctl("start", unit)
     try await eventually("the first line") {
       try await Units.command("journalctl", "--unit", unit, "--output=cat").contains("before")
@@ -130,7 +129,7 @@ import Testing
     try await Nomad.run { nomad in
       let options = self.logs(unit, ["lifecycle": false, "include_adopted": .bool(isIncluded)])
       try await nomad.withTask(unit, options) { task in
-        try Data().write(to: URL(fileURLWithPath: "/run/\(name).go"))
+        try Units.go(unit)
         _ = try await task.wait()
         let lines = try await task.allocation.allLines()
         #expect(lines == (isIncluded ? ["before", "after"] : ["after"]))
@@ -272,7 +271,7 @@ import Testing
       handle = await next.handle
       #expect(!allocation.standardOutput.hasEnded && !allocation.standardError.hasEnded)
     }
-    try NumberedLines.end(unit)
+    try Units.go(unit)
     let recovered = handle
     try await Nomad.run { nomad in
       try await nomad.calls.recoverTask(recovered)
@@ -336,7 +335,7 @@ import Testing
         }
         #expect(nomad.residentKilobytes < 150_000)
         collector.resume()
-        try NumberedLines.end(stuck)
+        try Units.go(stuck)
         _ = try await task.wait()
         let lines = try await collector.allLines()
         #expect(NumberedLines.areComplete(lines))

@@ -93,8 +93,7 @@ import Testing
     let allocation = try Allocation(unit: unit)
     defer { allocation.remove() }
     let handle = try await self.startAndKill(allocation)
-    let name = unit.replacingOccurrences(of: ".service", with: "")
-    try Data().write(to: URL(fileURLWithPath: "/run/\(name).go"))
+    try Units.go(unit)
     try await eventually("the unit's end") { try await Units.property("MainPID", of: unit) == "0" }
     try await body()
     return try await Nomad.run { nomad in

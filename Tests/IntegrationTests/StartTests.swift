@@ -212,7 +212,6 @@ import Testing
       "[Service]", "ExecStart=/bin/sleep infinity",
       "ExecStop=/bin/sh -c 'test -e /run/NAME.go || sleep 3600'",
       "TimeoutStopSec=1h")
-    let name = unit.replacingOccurrences(of: ".service", with: "")
     try await Units.systemctl("start", unit)
     try await Nomad.run { nomad in
       let allocation = try Allocation(
@@ -229,7 +228,7 @@ import Testing
       }
       try await eventually("the end of the job") { try await Units.property("Job", of: unit).isEmpty }
     }
-    try Data().write(to: URL(fileURLWithPath: "/run/\(name).go"))
+    try Units.go(unit)
     try await Units.systemctl("kill", "--signal=KILL", unit)
   }
 

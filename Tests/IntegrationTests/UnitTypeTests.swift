@@ -159,7 +159,7 @@ import Testing
         if isStopped {
           try await task.calls.stopTask(task.id, timeout: .seconds(300))
         } else {
-          try Data().write(to: URL(fileURLWithPath: "/run/\(name).go"))
+          try Units.go(starter)
         }
         let result = try await task.wait()
         // A scope has no main process: it has ended well when nothing of it is left.

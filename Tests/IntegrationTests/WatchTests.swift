@@ -82,9 +82,8 @@ import Testing
           try await Units.systemctl("daemon-reload")
           let loadState = try await Units.property("LoadState", of: unit)
           #expect(loadState == "not-found")
-          let name = unit.replacingOccurrences(of: ".service", with: "")
           try await events.event(with: "its file is gone")
-          try Data().write(to: URL(fileURLWithPath: "/run/\(name).go"))
+          try Units.go(unit)
           let result = try await task.wait()
           #expect(result.exitCode == exitCode)
         }

@@ -28,17 +28,11 @@ package enum NumberedLines {
           try await eventually("lines") { task.allocation.lines.count > before + count }
           try await disturb(task)
         }
-        try self.end(unit)
+        try Units.go(unit)
         _ = try await task.wait()
         return try await task.allocation.allLines()
       }
     }
-  }
-
-  /// Tells a unit to end.
-  package static func end(_ unit: String) throws {
-    try Data().write(
-      to: URL(fileURLWithPath: "/run/\(unit.replacingOccurrences(of: ".service", with: "")).go"))
   }
 
   /// Whether lines are all numbers from 1 on, and `end`.

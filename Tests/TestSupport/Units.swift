@@ -45,6 +45,12 @@ package enum Units {
     try FileManager.default.removeItem(atPath: "\(self.folder)/\(unit)")
   }
 
+  /// Makes the file `/run/NAME.go`, NAME being the unit's without its type: what the unit may wait for.
+  package static func go(_ unit: String) throws {
+    let name = unit.replacingOccurrences(of: ".service", with: "")
+    try Data().write(to: URL(fileURLWithPath: "/run/\(name).go"))
+  }
+
   /// A property of a unit.
   package static func property(_ property: String, of unit: String) async throws -> String {
     try await systemctl("show", "--value", "--property=\(property)", "--", unit).trimmingCharacters(
