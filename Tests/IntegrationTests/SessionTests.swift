@@ -54,13 +54,17 @@ import Testing
     .enabled(if: hasSystemd || !Units.commandPrefix.isEmpty, "needs a private host"), arguments: Session.all)
   func live(session: Session) async throws {
     try await Self.installed.value
-    for command in session.before { try await Units.run(command) }
     var configuration: [MessagePackValue.MapEntry] = [
       .init(key: "command_prefix", value: .array(Units.commandPrefix.map { .string($0) }))
     ]
     if let folder = ProcessInfo.processInfo.environment["RECORD_TRANSCRIPTS"] {
       configuration.append(.init(key: "record", value: .string("\(folder)/\(session.name).jsonl")))
     }
-    try await session.run(.map(configuration), runsAside: true)
+    let options = MessagePackValue.map(configuration)
+    guard !session.before.isEmpty else { return try await session.run(options, runsAside: true) }
+    try await Units.withoutReload {
+      for command in session.before { try await Units.run(command) }
+      try await session.run(options, runsAside: true)
+    }
   }
 }
