@@ -17,6 +17,17 @@ public struct PluginHost: Sendable {
     public let processIdentifier: Int32
   }
 
+  /// A ``PluginHostError`` without what the plugin has printed, which is known whole when it has ended.
+  private struct Failure: Error {
+    let code: PluginHostError.Code
+    let reason: String
+
+    init(_ code: PluginHostError.Code, _ reason: String) {
+      self.code = code
+      self.reason = reason
+    }
+  }
+
   /// How long a plugin that was asked to end may take until it is killed; go-plugin's value.
   private static let exitLimit: Duration = .seconds(2)
   /// How long a plugin may take to answer that it is well.
@@ -83,7 +94,9 @@ public struct PluginHost: Sendable {
       return try await self.use(process, at: line, recorder, body)
     } catch {
       await self.end(process, within: .zero)
-      throw error
+      guard let failure = error as? Failure else { throw error }
+      throw PluginHostError(
+        code: failure.code, path: self.path, reason: failure.reason, output: recorder.summary)
     }
   }
 
@@ -107,23 +120,21 @@ public struct PluginHost: Sendable {
     }
     defer { ending.cancel() }
     guard let line = try await recorder.protocolLine.value(within: self.startLimit) else {
-      throw self.error(
-        .noProtocolLine, "it did not say within \(self.startLimit) where it listens", recorder)
+      throw Failure(.noProtocolLine, "it did not say within \(self.startLimit) where it listens")
     }
     guard let line else {
       let status = process.end.current.map { "\($0)" } ?? "unknown"
-      throw self.error(.endedEarly, "it ended (\(status)) before it said where it listens", recorder)
+      throw Failure(.endedEarly, "it ended (\(status)) before it said where it listens")
     }
     do {
       return try ProtocolLine(parsing: line, protocolVersions: self.protocolVersions)
     } catch {
-      // What it prints next, and how it ends, often explains it.
+      // How it ends often explains it.
       let status = try await process.end.value(within: .milliseconds(500))
       let ended = status.map { "; it ended (\($0))" } ?? ""
-      throw self.error(
+      throw Failure(
         .badProtocolLine,
-        "the first line on its standard output is no protocol line: \(error.reason)\(ended)",
-        recorder)
+        "the first line on its standard output is no protocol line: \(error.reason)\(ended)")
     }
   }
 
@@ -133,7 +144,7 @@ public struct PluginHost: Sendable {
     _ body: (RunningPlugin) async throws -> Result
   ) async throws -> Result {
     guard line.serverCertificate == nil else {
-      throw self.error(.badProtocolLine, "it wants TLS, which it was not asked for", recorder)
+      throw Failure(.badProtocolLine, "it wants TLS, which it was not asked for")
     }
     let client = GRPCClient(transport: try LibGRPC.ClientTransport(unixSocketPath: line.socketPath))
     // Tasks of their own: the plugin is asked to end even if this task is cancelled.
@@ -141,14 +152,14 @@ public struct PluginHost: Sendable {
     let stdio = Task { await self.readStdio(client, recorder) }
     let result: Swift.Result<Result, any Error>
     do {
-      try await self.checkHealth(client, process, recorder)
+      try await self.checkHealth(client, process)
       result = .success(
         try await body(
           RunningPlugin(
             client: client, protocolVersion: line.protocolVersion,
             processIdentifier: process.processIdentifier)))
     } catch let error as RPCError {
-      result = .failure(await self.explanation(of: error, process, recorder) ?? error)
+      result = .failure(await self.explanation(of: error, process) ?? error)
     } catch {
       result = .failure(error)
     }
@@ -167,7 +178,7 @@ public struct PluginHost: Sendable {
   }
 
   private func checkHealth(
-    _ client: GRPCClient<LibGRPC.ClientTransport>, _ process: ChildProcess, _ recorder: PluginOutputRecorder
+    _ client: GRPCClient<LibGRPC.ClientTransport>, _ process: ChildProcess
   ) async throws {
     var options = CallOptions.defaults
     options.timeout = Self.healthLimit
@@ -175,12 +186,12 @@ public struct PluginHost: Sendable {
     do {
       let answer = try await WireHealth.Client(wrapping: client).check(request, options: options)
       guard answer.status == .serving else {
-        throw self.error(.unhealthy, "it says that it is not able to serve (\(answer.status))", recorder)
+        throw Failure(.unhealthy, "it says that it is not able to serve (\(answer.status))")
       }
     } catch let error as RPCError {
       try Task.checkCancellation()
-      throw await self.explanation(of: error, process, recorder)
-        ?? self.error(.unhealthy, "it does not say that it is well: \(error.message)", recorder)
+      throw await self.explanation(of: error, process)
+        ?? Failure(.unhealthy, "it does not say that it is well: \(error.message)")
     }
   }
 
@@ -197,13 +208,13 @@ public struct PluginHost: Sendable {
 
   /// The error to throw instead if the call failed because the plugin has ended.
   private func explanation(
-    of error: RPCError, _ process: ChildProcess, _ recorder: PluginOutputRecorder
-  ) async -> PluginHostError? {
+    of error: RPCError, _ process: ChildProcess
+  ) async -> Failure? {
     guard error.code == .unavailable,
       // The connection is lost a moment before.
       let status = try? await process.end.value(within: .milliseconds(500))
     else { return nil }
-    return self.error(.ended, "it ended (\(status)) while it was in use: \(error.message)", recorder)
+    return Failure(.ended, "it ended (\(status)) while it was in use: \(error.message)")
   }
 
   /// Waits for the end of the plugin, for `limit` at most, then kills it.
@@ -213,11 +224,5 @@ public struct PluginHost: Sendable {
       process.kill(SIGKILL)
       _ = try? await process.end.value
     }.value
-  }
-
-  private func error(
-    _ code: PluginHostError.Code, _ reason: String, _ recorder: PluginOutputRecorder
-  ) -> PluginHostError {
-    PluginHostError(code: code, path: self.path, reason: reason, output: recorder.summary)
   }
 }

@@ -28,7 +28,10 @@ private struct Handlers: WireDriver.SimpleServiceProtocol {
   }
 
   func shutdown(request: WireShutdownRequest, context: ServerContext) async throws -> WireShutdownResponse {
-    throw RPCError(driverError: DriverError.unimplemented("Shutdown"))
+    try await serve(context) {
+      try await driver.shutdown()
+      return WireShutdownResponse()
+    }
   }
 
   func taskConfigSchema(

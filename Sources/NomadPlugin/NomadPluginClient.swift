@@ -41,7 +41,8 @@ public struct NomadPluginClient<Transport: ClientTransport>: Sendable {
     try await call("Init") { _ = try await driver.initialize(WireInitRequest()) }
   }
 
-  /// Tells the driver that it is about to end. Optional: ``DriverError/unimplemented(_:)`` is no failure.
+  /// Tells the driver that it is about to end, so that it ends the task events after the last one. Optional:
+  /// ``DriverError/unimplemented(_:)`` is no failure.
   public func shutdown() async throws {
     try await call("Shutdown") { _ = try await driver.shutdown(WireShutdownRequest()) }
   }

@@ -57,8 +57,11 @@ public protocol TaskDriver: Sendable {
     _ id: String, interval: Duration, _ report: @escaping @Sendable (TaskResourceUsage) async throws -> Void
   ) async throws
 
-  /// Reports the events of all tasks until cancelled.
+  /// Reports the events of all tasks until cancelled, or until ``shutdown()``.
   func taskEvents(_ report: @escaping @Sendable (TaskEvent) async throws -> Void) async throws
+
+  /// Ends what goes on without an end of its own, as the plugin is about to end: the task events, after the last one.
+  func shutdown() async throws
 
   /// Sends a signal, by name, to a task.
   func signalTask(_ id: String, signal: String) async throws
@@ -89,6 +92,9 @@ extension TaskDriver {
   public func taskEvents(_ report: @escaping @Sendable (TaskEvent) async throws -> Void) async throws {
     throw DriverError.unimplemented("TaskEvents")
   }
+
+  /// Answers UNIMPLEMENTED.
+  public func shutdown() async throws { throw DriverError.unimplemented("Shutdown") }
 
   /// Answers UNIMPLEMENTED.
   public func signalTask(_ id: String, signal: String) async throws {

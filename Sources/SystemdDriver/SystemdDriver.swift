@@ -416,10 +416,13 @@ public final class SystemdDriver: TaskDriver {
   /// The unit's state, as systemd told it last.
   public func inspectTask(_ id: String) async throws -> TaskStatus { try await self.task(id).inspect() }
 
-  /// Reports what happens to all tasks, and first what happened to those that there are.
+  /// Reports what happens to all tasks, and first what happened to those that there are, until ``shutdown()``.
   public func taskEvents(_ report: @escaping @Sendable (TaskEvent) async throws -> Void) async throws {
     for await event in self.events.events() { try await report(event) }
   }
+
+  /// Ends the task events, after the last one.
+  public func shutdown() { self.events.end() }
 
   /// Reports what the unit uses: CPU time, memory and its processes, as far as they are counted.
   public func taskStats(

@@ -14,6 +14,7 @@ final class TaskEventHub: Sendable {
     var listeners: [UUID: AsyncStream<TaskEvent>.Continuation] = [:]
     /// By task.
     var kept: [String: [TaskEvent]] = [:]
+    var hasEnded = false
   }
 
   private let state = Mutex(State())
@@ -31,19 +32,31 @@ final class TaskEventHub: Sendable {
   /// Forgets what happened to a task.
   func forget(_ taskID: String) { self.state.withLock { _ = $0.kept.removeValue(forKey: taskID) } }
 
-  /// The events, until the reader leaves.
+  /// Ends all listeners' events after those that wait for them, and those of who listens later after what is kept.
+  func end() {
+    let listeners = self.state.withLock { state in
+      state.hasEnded = true
+      return state.listeners.values.map { $0 }
+    }
+    // Without the lock, which a listener takes to leave.
+    for listener in listeners { listener.finish() }
+  }
+
+  /// The events, until the reader leaves or ``end()``.
   func events() -> AsyncStream<TaskEvent> {
     let id = UUID()
     return AsyncStream(bufferingPolicy: .bufferingNewest(Self.bufferSize)) { continuation in
       continuation.onTermination = { [weak self] _ in
         self?.state.withLock { _ = $0.listeners.removeValue(forKey: id) }
       }
-      self.state.withLock { state in
+      let hasEnded = self.state.withLock { state in
         for event in state.kept.values.joined().sorted(by: { $0.timestamp < $1.timestamp }) {
           continuation.yield(event)
         }
         state.listeners[id] = continuation
+        return state.hasEnded
       }
+      if hasEnded { continuation.finish() }
     }
   }
 }

@@ -24,7 +24,7 @@ enum Plugin {
       try await withThrowingTaskGroup(of: Void.self) { group in
         group.addTask { await driver.run() }
         defer { group.cancelAll() }
-        try await server.run()
+        try await server.run { driver.shutdown() }
       }
     } catch {
       printError("nomad-driver-systemd: \(error)")

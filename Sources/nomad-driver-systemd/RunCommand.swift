@@ -117,44 +117,54 @@ struct RunCommand: AsyncParsableCommand {
     let driverConfig: MessagePackValue = ["unit": .string(self.unit), "logs": ["lifecycle": false]]
     task.driverConfig = try MessagePackEncoder().encode(driverConfig)
     let config = task
-    return try await withThrowingTaskGroup(of: Void.self) { group in
-      group.addTask { try? await nomad.taskEvents { printError("==> \($0.message)") } }
-      defer { group.cancelAll() }
-      group.addTask {
-        var timeout = Duration.seconds(self.killTimeout)
-        await withDiscardingTaskGroup { stops in
-          for await _ in signals.stream {
-            let now = timeout
-            stops.addTask {
-              do {
-                try await nomad.stopTask(config.id, timeout: now)
-              } catch {
-                if !Task.isCancelled { printError("==> The unit cannot be stopped: \(error)") }
-              }
-            }
-            timeout = .zero
+    async let events: Void = self.printEvents(nomad)
+    async let stops: Void = self.stopTask(config.id, nomad, at: signals)
+    // Opened before there is a writer, so that nothing of what it writes can be missed.
+    let output = try folder.open(folder.standardOutput)
+    let error = try folder.open(folder.standardError)
+    do {
+      _ = try await nomad.startTask(config)
+    } catch let startError {
+      close(output)
+      close(error)
+      throw startError
+    }
+    async let standardOutput: Void = folder.copyLines(from: output, to: STDOUT_FILENO)
+    async let standardError: Void = folder.copyLines(from: error, to: STDERR_FILENO)
+    let result = try await nomad.waitTask(config.id)
+    // The plugin has ended the logs: these end with the last line.
+    _ = await (standardOutput, standardError)
+    // What a stop says of the unit comes after the unit's end.
+    signals.cancel()
+    await stops
+    try await nomad.destroyTask(config.id, force: false)
+    // The plugin ends the events, after the last one.
+    try await nomad.shutdown()
+    await events
+    return result
+  }
+
+  private func printEvents(_ nomad: NomadPluginClient<some ClientTransport>) async {
+    try? await nomad.taskEvents { printError("==> \($0.message)") }
+  }
+
+  /// Stops the task at the first signal, and kills it at each further one.
+  private func stopTask(
+    _ id: String, _ nomad: NomadPluginClient<some ClientTransport>, at signals: InterruptSignals
+  ) async {
+    var timeout = Duration.seconds(self.killTimeout)
+    await withDiscardingTaskGroup { stops in
+      for await _ in signals.stream {
+        let now = timeout
+        stops.addTask {
+          do {
+            try await nomad.stopTask(id, timeout: now)
+          } catch {
+            if !Task.isCancelled { printError("==> The unit cannot be stopped: \(error)") }
           }
         }
+        timeout = .zero
       }
-      // Opened before there is a writer, so that nothing of what it writes can be missed.
-      let output = try folder.open(folder.standardOutput)
-      let error = try folder.open(folder.standardError)
-      do {
-        _ = try await nomad.startTask(config)
-      } catch let startError {
-        close(output)
-        close(error)
-        throw startError
-      }
-      async let standardOutput: Void = folder.copyLines(from: output, to: STDOUT_FILENO)
-      async let standardError: Void = folder.copyLines(from: error, to: STDERR_FILENO)
-      let result = try await nomad.waitTask(config.id)
-      // The plugin has ended the logs: these end with the last line.
-      _ = await (standardOutput, standardError)
-      try await nomad.destroyTask(config.id, force: false)
-      // The last events may be on their way: they have a stream of their own, which does not end with the task.
-      try await Task.sleep(for: .milliseconds(200))
-      return result
     }
   }
 }

@@ -47,6 +47,23 @@ import Testing
     }
   }
 
+  /// Whoever listens until the driver has ended the events has heard all.
+  @Test(.timeLimit(.minutes(1))) func theEventsEndWithTheDriver() async throws {
+    let unit = try await Units.make("t-sleep")
+    try await Nomad.run { nomad in
+      let events = TaskEvents()
+      async let listening: Void = nomad.calls.taskEvents { events.append($0) }
+      try await nomad.withTask(unit) { task in
+        try await events.event(with: "Started")
+        try await task.calls.stopTask(task.id, timeout: .seconds(300))
+        _ = try await task.wait()
+      }
+      try await nomad.calls.shutdown()
+      try await listening
+      #expect(events.all.map(\.message) == ["Started \(unit)", "Stopping \(unit)"])
+    }
+  }
+
   /// A client that takes one event and then reads nothing until the window of its stream is full.
   @Test func aReaderWhoNeverReadsHoldsNobodyUp() async throws {
     let lines = [

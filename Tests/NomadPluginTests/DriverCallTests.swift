@@ -192,6 +192,12 @@ import Testing
     #expect(seen.withLock { $0 } == events)
   }
 
+  @Test func shutdown() async throws {
+    let driver = RecordingDriver()
+    try await withPluginClient(driver) { try await $0.shutdown() }
+    #expect(driver.calls == [.shutdown])
+  }
+
   @Test func signalTask() async throws {
     let driver = RecordingDriver()
     try await withPluginClient(driver) { try await $0.signalTask("t", signal: "SIGHUP") }

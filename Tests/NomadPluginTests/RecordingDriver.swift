@@ -14,6 +14,7 @@ final class RecordingDriver: TaskDriver {
     case destroyTask(String, force: Bool)
     case inspectTask(String)
     case taskStats(String, Duration)
+    case shutdown
     case signalTask(String, String)
     case execTask(String, [String], Duration)
   }
@@ -97,6 +98,8 @@ final class RecordingDriver: TaskDriver {
     for event in answers.events { try await report(event) }
     if let failure = answers.failure { throw failure }
   }
+
+  func shutdown() async throws { try record(.shutdown) }
 
   func signalTask(_ id: String, signal: String) async throws { try record(.signalTask(id, signal)) }
 

@@ -18,6 +18,17 @@ import Testing
     #expect(await self.first(1, of: hub) == ["Started b.service"])
   }
 
+  @Test(.timeLimit(.minutes(1))) func theEventsEndAfterTheLastOne() async {
+    let hub = TaskEventHub()
+    let waiting = hub.events()
+    hub.report(.started(unit: "a.service"), of: TaskConfig(id: "a"))
+    hub.end()
+    var messages: [String] = []
+    for await event in waiting { messages.append(event.message) }
+    for await event in hub.events() { messages.append(event.message) }
+    #expect(messages == ["Started a.service", "Started a.service"])
+  }
+
   @Test func whatIsKeptIsBounded() async {
     let hub = TaskEventHub()
     for index in 0..<1000 {
