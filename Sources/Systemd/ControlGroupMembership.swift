@@ -67,7 +67,9 @@ package struct ControlGroupMembership: Sendable, Hashable {
       let file = "\(folder)/cgroup.procs"
       let descriptor = open(file, O_WRONLY | O_CLOEXEC)
       guard descriptor >= 0, write(descriptor, "0", 1) == 1 else {
-        throw ExecHelper.Problem("cannot join the control group: \(file)")
+        // cgroups(7), "no internal processes".
+        let reason = errno == EBUSY ? ", which holds groups and so can hold no processes" : ""
+        throw ExecHelper.Problem("cannot join the control group: \(file)\(reason)")
       }
       close(descriptor)
       if Self.tells(line, of: controlGroup) { hasJoined = true }

@@ -9,6 +9,10 @@ public struct Systemctl: Sendable {
     case main, control, all
   }
 
+  /// How many units one command is asked about: some properties are as long as the unit likes (`StatusText`), and the
+  /// output of all of them must be no longer than a command's may be.
+  private static let unitsPerShow = 256
+
   private let tool: SystemdTool
   private let timeLimit: Duration
   private let jobs = CommandGate(width: 8)
@@ -73,14 +77,15 @@ public struct Systemctl: Sendable {
     var asked = Set<UnitName>()
     var rest = units.filter { asked.insert($0).inserted }[...]
     while !rest.isEmpty {
+      let batch = rest.prefix(Self.unitsPerShow)
       let output = try await tool.run(
-        "show", Array(rest), Self.arguments("show", ["--timestamp=us+utc", properties], Array(rest)),
+        "show", Array(batch), Self.arguments("show", ["--timestamp=us+utc", properties], Array(batch)),
         timeLimit: timeLimit)
-      let statuses = try statuses(in: output.standardOutput, of: rest)
+      let statuses = try statuses(in: output.standardOutput, of: batch)
       for (unit, status) in zip(rest, statuses) { answers[unit] = .success(status) }
       rest = rest.dropFirst(statuses.count)
       // systemctl stops at the first unit that it cannot show.
-      guard let unit = rest.popFirst() else { break }
+      guard statuses.count < batch.count, let unit = rest.popFirst() else { continue }
       guard !output.result.termination.isSuccess else {
         throw tool.error(.unexpectedOutput("nothing about the unit"), "show", [unit])
       }
@@ -168,9 +173,16 @@ public struct Systemctl: Sendable {
 
   /// Stops a unit and waits until it has stopped.
   ///
-  /// - Parameter timeLimit: none by default, as the unit has one of its own.
-  public func stop(_ unit: UnitName, timeLimit: Duration? = nil) async throws {
-    try await jobs.run { try await perform("stop", [], unit, timeLimit: timeLimit) }
+  /// - Parameters:
+  ///   - timeLimit: from its turn on; none by default, as the unit has one of its own.
+  ///   - onTurn: is called when the command is about to run.
+  public func stop(
+    _ unit: UnitName, timeLimit: Duration? = nil, onTurn: @Sendable () async -> Void = {}
+  ) async throws {
+    try await jobs.run {
+      await onTurn()
+      try await perform("stop", [], unit, timeLimit: timeLimit)
+    }
   }
 
   /// Stops a unit if it is active, starts it, and waits until it has started.

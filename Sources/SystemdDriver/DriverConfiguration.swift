@@ -55,8 +55,6 @@ struct DriverConfiguration: Sendable, Hashable {
     }
     self.disablesLogCollection = block.disable_log_collection ?? false
     self.policy = try configuration.decode(UnitPolicyOptions.self).policy
-    // They are not those of another system.
-    if !self.commandPrefix.isEmpty { self.policy.ownUnits = [] }
     self.transcript = try configuration.decode(TranscriptOptions.self).mode
     guard let text = block.poll_interval else { return }
     guard let interval = Duration(goText: text), Self.pollIntervals.contains(interval) else {

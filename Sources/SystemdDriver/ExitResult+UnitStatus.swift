@@ -20,13 +20,18 @@ extension ExitResult {
   /// - Parameters:
   ///   - history: what the journal says of a unit that systemd has forgotten.
   ///   - invocationID: the run that it is about, if that is known.
-  init?(_ status: UnitStatus, history: UnitHistory? = nil, of invocationID: String? = nil) {
+  ///   - isKnownIfForgotten: whether systemd has known the run and has forgotten it, rather than that another systemd
+  ///     never knew it.
+  init?(
+    _ status: UnitStatus, history: UnitHistory? = nil, of invocationID: String? = nil,
+    isKnownIfForgotten: Bool = true
+  ) {
     switch status.activeState {
     case .inactive:
       if let end = history?.end(since: invocationID) {
         self.init(status.id, result: end.result, mainProcessExit: end.mainProcessExit)
       } else if status.isForgotten {
-        self.init(forgotten: status)
+        self.init(forgotten: status, isKnown: isKnownIfForgotten)
       } else {
         self.init(status.id, result: status.result == "exec-condition" ? "exec-condition" : "success")
       }
@@ -40,17 +45,18 @@ extension ExitResult {
 
   /// A unit that systemd has forgotten and of whose end the journal tells nothing: a unit that failed is kept, if
   /// nothing says otherwise.
-  private init(forgotten status: UnitStatus) {
+  private init(forgotten status: UnitStatus, isKnown: Bool) {
     let reason: String
     switch status.loadState {
     case .notFound, .error, .badSetting:
       reason = "systemd no longer has its definition (\(status.loadState))"
-    default:
-      guard status.isForgottenWhenFailed else {
-        self.init(exitCode: 0)
-        return
-      }
+    case _ where status.isForgottenWhenFailed:
       reason = "its CollectMode= has systemd forget it"
+    case _ where isKnown:
+      self.init(exitCode: 0)
+      return
+    default:
+      reason = "systemd could not be asked when it did"
     }
     self.init(
       exitCode: 1,

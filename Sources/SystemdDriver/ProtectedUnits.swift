@@ -6,7 +6,8 @@ import Systemd
 enum ProtectedUnits {
   /// Those of any host.
   static let patterns: [UnitPattern] = [
-    "init.scope", "-.slice", "system.slice", "user.slice", "user-*.slice", "machine.slice", "session-*.scope",
+    "init.scope", "-.slice", "system.slice", "system-*.slice", "user.slice", "user-*.slice", "machine.slice",
+    "session-*.scope",
     "user@*.service", "user-runtime-dir@*.service",
     "systemd-*", "udev*.service", "udev*.socket", "dbus*.service", "dbus*.socket", "polkit*.service",
     "ssh.service", "ssh.socket", "ssh@*.service", "sshd*.service", "sshd*.socket",
@@ -16,7 +17,7 @@ enum ProtectedUnits {
     "quotaon*.service",
     "-.mount", "boot*.mount", "dev*.mount", "etc*.mount", "proc*.mount", "run.mount", "run-lock.mount",
     "run-user*.mount", "sys-*.mount", "sys.mount", "tmp.mount", "usr*.mount", "var.mount", "var-lib.mount",
-    "var-log*.mount", "nomad.service",
+    "var-log*.mount", "*.device", "*.swap", "nomad.service",
     "basic.target", "sysinit.target", "multi-user.target", "graphical.target", "default.target",
     "runlevel*.target",
     "rescue.target", "emergency.target", "initrd*.target", "poweroff.target", "reboot.target",

@@ -192,17 +192,22 @@ public final class SystemdDriver: TaskDriver {
           + "restart it.")
     }
     let restarts = wasActive && configuration.onActive == .restart
-    let mayBeSkipped = wasActive ? false : await engine.host.mayHaveConditions(status)
+    let mayBeSkipped = wasActive && !restarts ? false : await engine.host.mayHaveConditions(status)
     var position = await beginning
     if wasActive, !restarts, configuration.logs.includeAdopted, let beginning = status.beginningOfRun {
       position = .since(beginning)
     }
+    let mayHave = Self.mayHave(config, engine)
     let task = try UnitTask(
-      config, unit: unit, triggered: status.triggeredUnits, mayHave: Self.mayHave(config, engine),
+      config, unit: unit, triggered: status.triggeredUnits(mayHave), mayHave: mayHave,
       engine.configuration.disablesLogCollection ? configuration.withoutLogs : configuration,
-      restarts ? .restart : wasActive ? .adoption : .start(mayBeSkipped: mayBeSkipped),
+      restarts
+        ? .restart(mayBeSkipped: mayBeSkipped)
+        : wasActive ? .adoption : .start(mayBeSkipped: mayBeSkipped),
       from: position,
-      lifecycle: UnitLifecycle(previousInvocationID: wasActive && !restarts ? nil : status.invocationID),
+      lifecycle: wasActive && !restarts
+        ? UnitLifecycle(adopting: status)
+        : UnitLifecycle(previousInvocationID: Self.isStarting(status) ? nil : status.invocationID),
       host: engine.host, watcher: engine.watcher, events: self.events, logger: self.logger)
     guard try self.register(task) else {
       throw DriverError.unrecoverable("The task \(config.id) has been started already.")
@@ -244,6 +249,12 @@ public final class SystemdDriver: TaskDriver {
     }
   }
 
+  /// Whether the run that a unit has is one that begins: a start would join it. systemd makes a new one after the pause
+  /// before a restart (Restart=).
+  private static func isStarting(_ status: UnitStatus) -> Bool {
+    status.activeState == .activating && status.subState?.hasPrefix("auto-restart") != true
+  }
+
   /// Takes up the unit of a task that an earlier process of the plugin started, whether it still runs or not.
   ///
   /// - Throws: `DriverError`: unrecoverable if the handle is not one of this driver's, recoverable if the machine
@@ -271,8 +282,10 @@ public final class SystemdDriver: TaskDriver {
       try UnitTask(
         handle.config, unit: unit, mayHave: Self.mayHave(handle.config, engine), configuration,
         .recovery(startedAt: state.startedAt?.date),
-        from: state.logs, lifecycle: UnitLifecycle(recovered: state.invocationID), host: engine.host,
-        watcher: engine.watcher,
+        from: state.logs,
+        lifecycle: UnitLifecycle(
+          recovered: state.invocationID, isSameBoot: state.bootID != nil && engine.host.bootID != nil),
+        host: engine.host, watcher: engine.watcher,
         events: self.events, logger: self.logger)
     }
     var withoutLogs: TaskEventText?
@@ -284,8 +297,10 @@ public final class SystemdDriver: TaskDriver {
       withoutLogs = .logsUnavailable(unit: unit.name, reason: "\(error)")
     }
     do {
-      let names = (try? await engine.host.show(unit).names) ?? []
-      try self.checkAllowed(unit, aliases: names, handle.config, engine)
+      // It can have become another one's alias.
+      let status = try? await engine.host.showPatiently(unit)
+      let name = status.flatMap { try? UnitName($0.id) } ?? unit
+      try self.checkAllowed(name, aliases: (status?.names ?? []) + [unit.name], handle.config, engine)
     } catch {
       await task.abandon()
       throw error

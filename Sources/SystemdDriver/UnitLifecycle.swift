@@ -27,17 +27,31 @@ struct UnitLifecycle: Sendable, Hashable {
   let isRecovered: Bool
   /// What systemd said last.
   private(set) var status: UnitStatus?
-  /// When the unit ended, by the journal, where that had to be asked.
+  /// When the run that was seen last began, as far as systemd has told.
+  private(set) var startTime: RealtimeTimestamp?
+  /// When the unit ended, as systemd or the journal tells.
   private(set) var endTime: RealtimeTimestamp?
 
   /// The run before the one that a start was asked for.
   private let previousInvocationID: String?
   /// The run that was seen last.
-  private var invocationID: String?
+  private(set) var invocationID: String?
   /// How often systemd had restarted the unit when that run began.
   private var restartCount: UInt32 = 0
   private var needsDaemonReload = false
   private var isUndefined = false
+  /// Since the unit was seen to run.
+  private var attention: Attention
+
+  /// How well a unit was watched, which says what is known of one that systemd has forgotten.
+  enum Attention: Sendable, Hashable, Comparable {
+    /// A failure would have been seen.
+    case unbroken
+    /// Nobody looked for a while: anybody can have made systemd forget a failure.
+    case broken
+    /// systemd could not be asked: it can be another one by now, which knows nothing.
+    case lost
+  }
 
   /// How long a service may take to say that it is ready before its running program is enough.
   static let readinessPatience: Duration = .seconds(3)
@@ -49,26 +63,41 @@ struct UnitLifecycle: Sendable, Hashable {
     self.phase = .starting
     self.isRecovered = false
     self.previousInvocationID = previousInvocationID
+    self.attention = .unbroken
+  }
+
+  /// A unit that is active and is taken as it is.
+  init(adopting status: UnitStatus) {
+    self.init()
+    self.status = status
+    self.invocationID = status.invocationID
+    self.restartCount = status.restartCount ?? 0
   }
 
   /// A unit that a start was asked for before, and that is not known to have ended.
   ///
-  /// - Parameter invocationID: the run that was seen last, where it is known.
-  init(recovered invocationID: String?) {
+  /// - Parameters:
+  ///   - invocationID: the run that was seen last, where it is known.
+  ///   - isSameBoot: whether the machine is known not to have been restarted since.
+  init(recovered invocationID: String?, isSameBoot: Bool) {
     self.phase = .running
     self.isRecovered = true
     self.previousInvocationID = nil
     self.invocationID = invocationID
+    self.attention = isSameBoot ? .broken : .lost
   }
 
   /// Takes what systemd says now.
   ///
   /// - Parameters:
   ///   - waited: for how long the start has been under way.
+  ///   - attention: how well the unit was watched before that.
   ///   - history: what the journal says, where it had to be asked.
-  mutating func observe(_ status: UnitStatus, waited: Duration = .zero, history: UnitHistory? = nil)
-    -> [Effect]
-  {
+  mutating func observe(
+    _ status: UnitStatus, waited: Duration = .zero, attention: Attention = .unbroken,
+    history: UnitHistory? = nil
+  ) -> [Effect] {
+    self.attention = max(self.attention, attention)
     switch self.phase {
     case .ended:
       return []
@@ -116,6 +145,8 @@ struct UnitLifecycle: Sendable, Hashable {
   mutating func startFailed(_ status: UnitStatus, history: UnitHistory?) -> [Effect]? {
     guard case .starting = self.phase else { return [] }
     guard status.jobID == nil, let result = ExitResult(status, history: history) else {
+      // A restart that was refused.
+      if self.isPreviousRun(status) { return nil }
       // systemd goes on by itself (Restart=): the unit is the task's, and is stopped with it.
       return self.startSucceeded()
     }
@@ -152,7 +183,8 @@ struct UnitLifecycle: Sendable, Hashable {
 
   private mutating func end(_ result: ExitResult, _ end: UnitHistory.End?) -> [Effect] {
     self.phase = .ended(result)
-    self.endTime = end?.time
+    let isDown = self.status.map { $0.activeState == .inactive || $0.activeState == .failed } ?? false
+    self.endTime = end?.time ?? (isDown ? self.status?.inactiveEnter ?? self.status?.mainProcessEnd : nil)
     return [.ended(result)]
   }
 
@@ -162,6 +194,7 @@ struct UnitLifecycle: Sendable, Hashable {
     self.phase = .running
     let before = self.status
     self.status = status
+    self.startTime = status.mainProcessStart ?? status.activeEnter ?? self.startTime
     if let invocationID = status.invocationID {
       let restartCount = status.restartCount ?? 0
       let isFirstRunUnseen = self.invocationID == nil && !self.isRecovered && restartCount > 0
@@ -182,13 +215,17 @@ struct UnitLifecycle: Sendable, Hashable {
       effects.append(.report(.needsDaemonReload(unit: status.id)))
     }
     self.needsDaemonReload = status.needsDaemonReload == true
-    let result = ExitResult(status, history: history, of: self.invocationID)
+    let result = ExitResult(
+      status, history: history, of: self.invocationID, isKnownIfForgotten: self.attention != .lost)
     let isUndefined = status.loadState == .notFound
     if isUndefined, !self.isUndefined, result == nil { effects.append(.report(.undefined(unit: status.id))) }
     self.isUndefined = isUndefined
     // With a job the unit is on its way to somewhere else: a restart goes through inactive.
-    guard status.jobID == nil, let result else { return effects }
-    if history == nil, self.needsHistory(status, isFirst: before == nil) {
+    guard status.jobID == nil, let result else {
+      self.attention = .unbroken
+      return effects
+    }
+    if history == nil, self.needsHistory(status) {
       return effects + [.consultJournal]
     }
     return effects + self.end(result, history?.end(since: self.invocationID))
@@ -197,9 +234,9 @@ struct UnitLifecycle: Sendable, Hashable {
   /// Whether systemd's own answer about a unit that is inactive may not be all. It keeps a unit that has failed, if
   /// nothing says otherwise, so one that is forgotten has ended cleanly; but while nobody looked anybody could make
   /// systemd forget the failure.
-  private func needsHistory(_ status: UnitStatus, isFirst: Bool) -> Bool {
+  private func needsHistory(_ status: UnitStatus) -> Bool {
     guard status.activeState == .inactive else { return false }
-    let wasUnwatched = self.isRecovered && isFirst
+    let wasUnwatched = self.attention != .unbroken
     guard status.isForgotten else {
       return wasUnwatched && status.mainProcessExit.map { $0 != .exited(0) } ?? false
     }

@@ -79,6 +79,12 @@ struct UnitPolicyOptions: Decodable {
           problem:
             "'\(text)' matches no unit: a pattern ends with a type, as \"web-*.service\", or with \"*\"")
       }
+      guard !text.contains("@.") else {
+        throw ConfigurationError(
+          attribute: attribute,
+          problem: "'\(text)' matches no unit that can run: the instances of a template are \"web@*.service\""
+        )
+      }
     }
     return texts.map { UnitPattern($0) }
   }

@@ -3,11 +3,16 @@ import Systemd
 extension UnitStatus {
   /// The units that this one starts; of a socket with an instance of a template for each connection (`Accept=yes`), the
   /// slice in which those instances are by default (systemd.special(7), `system-….slice`).
-  var triggeredUnits: [UnitName] {
+  ///
+  /// - Parameter isAllowed: which units count; of such a socket, whether an instance does.
+  func triggeredUnits(_ isAllowed: (UnitName) -> Bool) -> [UnitName] {
     if self.acceptsConnections == true, let name = try? UnitName(self.id), name.type == .socket {
-      return (try? UnitName("system-\(Self.escape(name.prefix)).slice")).map { [$0] } ?? []
+      guard let instance = try? UnitName("\(name.prefix)@0.service"), isAllowed(instance),
+        let slice = try? UnitName("system-\(Self.escape(name.prefix)).slice")
+      else { return [] }
+      return [slice]
     }
-    return self.triggers.compactMap { try? UnitName($0) }
+    return self.triggers.compactMap { try? UnitName($0) }.filter(isAllowed)
   }
 
   /// Escapes a text for a unit's name as systemd-escape(1) does.

@@ -33,6 +33,7 @@ actor UnitTask {
   private var startEndedAt: ContinuousClock.Instant?
   /// Of the unit's main process, where it is one of this host.
   private var mainProcess: ProcessEnd?
+  private var mainProcessID: Int32?
   private nonisolated let mainProcessEnds: AsyncStream<Int32>
   private nonisolated let mainProcessEnded: AsyncStream<Int32>.Continuation
   private nonisolated let unclearEnds: AsyncStream<UnitStatus>
@@ -58,8 +59,8 @@ actor UnitTask {
   enum Start: Sendable {
     /// The unit's start is asked for. If it may be passed over since conditions are not met, that is looked for.
     case start(mayBeSkipped: Bool)
-    /// An active unit's restart is asked for.
-    case restart
+    /// An active unit's restart is asked for, of which the start may be passed over.
+    case restart(mayBeSkipped: Bool)
     /// An active unit is taken as it is. Its start is not asked for: should it end now, that would run it again.
     case adoption
     /// A start was asked for earlier, at this time.
@@ -122,7 +123,7 @@ actor UnitTask {
       collected.stderrPath = "/dev/null"
     }
     self.logs = try LogDelivery(
-      of: unit, and: configuration.logs.includeTriggered ? triggered.filter(mayHave) : [], for: collected,
+      of: unit, and: configuration.logs.includeTriggered ? triggered : [], for: collected,
       configuration.logs,
       from: position, resumes: lifecycle.isRecovered, journalctl: host.journalctl, followers: host.followers,
       logger: logger)
@@ -189,7 +190,7 @@ actor UnitTask {
   /// that it is asked about it.
   private func begin() {
     self.startBeganAt = .now
-    self.watch = self.watcher.watch(self.unit) { [weak self] in await self?.observe($0, askedAt: $1) }
+    self.watch = self.watcher.watch(self.unit) { [weak self] in await self?.observe($0) }
     self.begun.fulfil(())
   }
 
@@ -242,14 +243,20 @@ actor UnitTask {
   ///
   /// - Throws: if the unit does not run and the journal does not answer: nobody knows then whether it did.
   private func skippedStart() async throws -> String? {
-    guard case .start(mayBeSkipped: true) = self.start, case .starting = self.lifecycle.phase,
+    let (done, did): (String, String)
+    switch self.start {
+    case .start(mayBeSkipped: true): (done, did) = ("start", "did nothing")
+    case .restart(mayBeSkipped: true): (done, did) = ("restart", "did no more than stop it")
+    default: return nil
+    }
+    guard case .starting = self.lifecycle.phase,
       let status = try? await self.host.show(self.unit), status.activeState == .inactive,
       let skippedStart = try await self.host.journalctl.history(of: self.unit, after: self.position)
         .skippedStart
     else { return nil }
     try Task.checkCancellation()
     return
-      "systemctl start \(self.unit) did nothing: \(skippedStart) `systemctl cat \(self.unit)` shows all conditions."
+      "systemctl \(done) \(self.unit) \(did): \(skippedStart) `systemctl cat \(self.unit)` shows all conditions."
   }
 
   private func startFailed(_ error: any Error) async {
@@ -315,23 +322,26 @@ actor UnitTask {
 
   // MARK: State
 
-  func observe(_ status: UnitStatus, askedAt: ContinuousClock.Instant) async {
+  func observe(_ look: UnitWatcher.Look) async {
+    let (status, askedAt) = (look.status, look.askedAt)
     // An answer from before the end of the start job can be about the run before.
     if let startEndedAt = self.startEndedAt, askedAt < startEndedAt { return }
     self.lookedAt = Self.microsecondsSinceBoot(at: askedAt)
     // Before anybody learns that the unit was seen: a recovered task's logs wait for that.
     if self.configuration.logs.includeTriggered {
-      await self.logs.setTriggered(status.triggeredUnits.filter(self.mayHave))
+      await self.logs.setTriggered(status.triggeredUnits(self.mayHave))
     }
     let waited = self.startBeganAt.map { askedAt - $0 } ?? .zero
-    let effects = self.lifecycle.observe(status, waited: waited)
+    let effects = self.lifecycle.observe(status, waited: waited, attention: look.attention)
     if self.lifecycle.phase != .starting {
       self.seen.fulfil(())
       self.reportAll()
     }
     self.apply(effects)
-    guard !self.host.isRemote, status.mainProcessID != self.mainProcess?.processID else { return }
-    guard let processID = status.mainProcessID else { return self.mainProcess = nil }
+    guard !self.host.isRemote, status.mainProcessID != self.mainProcessID else { return }
+    self.mainProcessID = status.mainProcessID
+    self.mainProcess = nil
+    guard let processID = status.mainProcessID else { return }
     self.mainProcess = ProcessEnd(of: processID) { [mainProcessEnded] in mainProcessEnded.yield(processID) }
     // It may have ended already.
     if self.mainProcess == nil { self.mainProcessEnded.yield(processID) }
@@ -480,18 +490,15 @@ actor UnitTask {
       attributes["active_state"] = "\(status.activeState)"
       attributes["sub_state"] = status.subState
       attributes["result"] = status.result
-      attributes["invocation_id"] = status.invocationID
+      attributes["invocation_id"] = self.lifecycle.invocationID
       attributes["main_pid"] = status.mainProcessID.map(String.init)
       attributes["restarts"] = status.restartCount.map(String.init)
       attributes["control_group"] = status.controlGroup
     }
-    let status = self.lifecycle.status
     return TaskStatus(
       id: self.config.id, name: self.config.name, state: self.isRunning ? .running : .exited,
-      startedAt: (status?.mainProcessStart ?? status?.activeEnter)?.date ?? self.startedAt,
-      completedAt: self.isRunning
-        ? nil
-        : (self.lifecycle.endTime ?? status?.mainProcessEnd ?? status?.inactiveEnter)?.date ?? self.endedAt,
+      startedAt: self.lifecycle.startTime?.date ?? self.startedAt,
+      completedAt: self.isRunning ? nil : self.lifecycle.endTime?.date ?? self.endedAt,
       exitResult: self.ended.current, driverAttributes: attributes)
   }
 
@@ -596,9 +603,14 @@ actor UnitTask {
         self.logger.warning("The job's kill_signal was not sent.", metadata: ["error": "\(error)"])
       }
     }
+    let rest = max(.zero, ContinuousClock.now.duration(to: deadline))
+    // Where many units are stopped it waits for its turn, and the unit has not been asked before that.
+    let asked = Promise<Void>()
     try await withThrowingTaskGroup(of: Void.self) { group in
       group.addTask {
-        guard (try? await Task.sleep(until: deadline)) != nil else { return }
+        if rest > .zero {
+          guard (try? await asked.value) != nil, (try? await Task.sleep(for: rest)) != nil else { return }
+        }
         await self.report(.killing(unit: self.unit.name))
         // Again and again: commands of the unit that are run when it stops begin only then.
         while !Task.isCancelled {
@@ -608,8 +620,11 @@ actor UnitTask {
       }
       // Stopping also keeps systemd from starting the unit again (Restart=), so it is done in any case.
       group.addTask {
-        try await self.host.systemctl.stop(
-          self.unit, timeLimit: max(.zero, ContinuousClock.now.duration(to: deadline)) + Self.killLimit)
+        do {
+          try await self.host.systemctl.stop(self.unit, timeLimit: rest + Self.killLimit) { asked.fulfil(()) }
+        } catch let error as SystemdError where error.reason == .unitNotFound {
+          // It has ended, and is gone.
+        }
       }
       // A systemctl that hangs is not waited for when there is nothing left to stop.
       group.addTask {
@@ -634,7 +649,7 @@ actor UnitTask {
     if await self.hasEnded(by: deadline) { return true }
     let askedAt = ContinuousClock.now
     guard let status = try? await self.host.showPatiently(self.unit) else { return false }
-    await self.observe(status, askedAt: askedAt)
+    await self.observe(UnitWatcher.Look(status: status, askedAt: askedAt))
     return status.activeState == .inactive || status.activeState == .failed
   }
 

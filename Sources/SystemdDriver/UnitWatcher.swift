@@ -5,8 +5,16 @@ import Systemd
 /// Looks at the units of all tasks: one cheap command a tick, and a full look only at units that have changed or
 /// that something hints at.
 final class UnitWatcher: Sendable {
-  /// Takes what systemd says about a unit, and when it was asked.
-  typealias Handler = @Sendable (UnitStatus, ContinuousClock.Instant) async -> Void
+  /// What systemd says about a unit.
+  struct Look: Sendable {
+    let status: UnitStatus
+    /// When it was asked.
+    let askedAt: ContinuousClock.Instant
+    /// How well the unit was watched before that.
+    var attention = UnitLifecycle.Attention.unbroken
+  }
+
+  typealias Handler = @Sendable (Look) async -> Void
 
   /// Stands for one call of ``watch(_:_:)``: a unit can be one task's after another's.
   final class Watch: Sendable {}
@@ -15,7 +23,10 @@ final class UnitWatcher: Sendable {
     let watch: Watch
     let handler: Handler
     var listing: UnitListing?
-    var isHinted = false
+    /// Since when a look at the unit is due.
+    var isDueSince: ContinuousClock.Instant?
+
+    mutating func lookIsDue() { if self.isDueSince == nil { self.isDueSince = .now } }
   }
 
   private struct State {
@@ -26,6 +37,8 @@ final class UnitWatcher: Sendable {
     var lookDuration = Duration.zero
   }
 
+  /// How long after a change the unit counts as watched.
+  private static let patience: Duration = .seconds(2)
   /// How many times the duration of a look at all units there is rest after it: with many units, or on a busy machine,
   /// it is done more rarely than was asked for.
   private static let restPerLook = 100.0
@@ -66,7 +79,7 @@ final class UnitWatcher: Sendable {
 
   /// Has the unit looked at now: something says that it may have changed.
   func hint(_ unit: UnitName) {
-    self.state.withLock { $0.units[unit]?.isHinted = true }
+    self.state.withLock { $0.units[unit]?.lookIsDue() }
     self.wakeUp.yield()
   }
 
@@ -113,7 +126,7 @@ final class UnitWatcher: Sendable {
     }
     if isTickDue, self.looksAlways {
       self.state.withLock { state in
-        for unit in units { state.units[unit]?.isHinted = true }
+        for unit in units { state.units[unit]?.lookIsDue() }
       }
     } else if isTickDue, !units.isEmpty {
       let start = ContinuousClock.now
@@ -124,23 +137,29 @@ final class UnitWatcher: Sendable {
           // An inactive unit that systemd has unloaded is not listed.
           let listing = listings[unit]
           let isDown = listing.map { $0.activeState == .inactive || $0.activeState == .failed } ?? true
-          if isDown || state.units[unit]?.listing != listing { state.units[unit]?.isHinted = true }
+          if isDown || state.units[unit]?.listing != listing { state.units[unit]?.lookIsDue() }
           state.units[unit]?.listing = listing
         }
       }
     }
-    let hinted = self.state.withLock { state in
-      let hinted = state.units.filter(\.value.isHinted)
-      for unit in hinted.keys { state.units[unit]?.isHinted = false }
-      return hinted
+    let (due, wasFailing) = self.state.withLock { state in
+      let due = state.units.filter { $0.value.isDueSince != nil }
+      for unit in due.keys { state.units[unit]?.isDueSince = nil }
+      return (due, state.hasFailed)
     }
-    guard !hinted.isEmpty else { return }
+    guard !due.isEmpty else { return }
     let askedAt = ContinuousClock.now
     do {
-      for (unit, answer) in try await self.systemctl.show(Array(hinted.keys)) {
+      for (unit, answer) in try await self.systemctl.show(Array(due.keys)) {
+        guard let watched = due[unit], let dueSince = watched.isDueSince else { continue }
         switch answer {
         case .success(let status):
-          await hinted[unit]?.handler(status, askedAt)
+          // How long a replay takes is not what the recorded look took.
+          let isLate = !self.looksAlways && ContinuousClock.now - dueSince > Self.patience
+          await watched.handler(
+            Look(
+              status: status, askedAt: askedAt,
+              attention: wasFailing ? .lost : isLate ? .broken : .unbroken))
         case .failure(let error):
           self.logger.warning(
             "The unit cannot be looked at.", metadata: ["unit": "\(unit)", "error": "\(error)"])
@@ -148,7 +167,9 @@ final class UnitWatcher: Sendable {
       }
     } catch {
       self.state.withLock { state in
-        for unit in hinted.keys { state.units[unit]?.isHinted = true }
+        for (unit, watched) in due where state.units[unit]?.watch === watched.watch {
+          state.units[unit]?.isDueSince = watched.isDueSince
+        }
       }
       throw error
     }

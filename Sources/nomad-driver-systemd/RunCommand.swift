@@ -74,7 +74,7 @@ struct RunCommand: AsyncParsableCommand {
 
   private func printLog(_ output: PluginOutput) {
     switch output {
-    case .log(let entry) where self.verbose || entry.level >= (self.replay == nil ? .warning : .notice):
+    case .log(let entry) where self.verbose || entry.level >= .warning:
       let details = entry.metadata.sorted { $0.key < $1.key }.map { " \($0.key)=\($0.value)" }.joined()
       printError("[\(entry.level)] \(entry.message)\(details)")
     case .log:

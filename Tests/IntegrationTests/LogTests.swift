@@ -186,6 +186,20 @@ import Testing
         try await eventually("the lines of both") { task.allocation.lines == ["connected", "connected"] }
       }
     }
+    // Those that the job may not have are not shown to it.
+    let denied = template.replacingOccurrences(of: "@", with: "@*")
+    try await Nomad.run(["denied_units": [.string(denied)]]) { nomad in
+      let options = self.logs(unit, ["include_triggered": true, "lifecycle": false])
+      try await nomad.withTask(unit, options) { task in
+        let count = { @Sendable in try await Units.command("journalctl", "--output=cat", "--unit=\(denied)") }
+        let before = try await count()
+        try await Units.command("bash", "-c", "exec 3<>/dev/tcp/127.0.0.1/23456")
+        try await eventually("the line of another") { try await count() != before }
+        try await task.calls.stopTask(task.id, timeout: .seconds(300))
+        let lines = try await task.allocation.allLines()
+        #expect(lines == [])
+      }
+    }
     try await Units.systemctl("stop", template.replacingOccurrences(of: "@", with: "@*"))
   }
 

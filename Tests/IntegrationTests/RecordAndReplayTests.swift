@@ -109,6 +109,29 @@ import Testing
     }
   }
 
+  /// The stop that was recorded has to come again.
+  @Test func aReplayThatWaitsSaysSo() async throws {
+    try await self.withFolder { folder in
+      let script = """
+        set -m; program=$1; folder=$2; shift 2
+        "$program" "$@" > $folder/out 2> $folder/err & pid=$!
+        until grep -qs "The recording goes on" $folder/err; do
+          kill -0 $pid || break
+          sleep 0.02
+        done
+        kill -INT $pid
+        wait $pid; status=$?; cat $folder/err >&2; exit $status
+        """
+      let recording = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+        .deletingLastPathComponent().deletingLastPathComponent()
+        .appendingPathComponent("testdata/transcripts/252/stop.jsonl").path
+      let replayed = try await self.withoutSystemd(
+        script, folder, "run", "--kill-timeout", "300", "--replay", recording, "s-stop.service")
+      #expect(replayed.status == .exited(0), "\(replayed.error)")
+      #expect(replayed.error.contains("systemctl"), "\(replayed.error)")
+    }
+  }
+
   @Test(.needsSystemd) func anotherUnitIsNotReplayed() async throws {
     let unit = try await Units.make("t-oneshot")
     try await self.withFolder { folder in

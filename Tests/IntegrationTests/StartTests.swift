@@ -182,6 +182,72 @@ import Testing
     }
   }
 
+  @Test(.timeLimit(.minutes(2))) func aStartThatIsUnderWayIsJoined() async throws {
+    let unit = try await Units.install(
+      "[Service]", "Type=oneshot",
+      "ExecStartPre=/bin/sh -c 'until test -e /run/NAME.go; do sleep 0.02; done'",
+      "ExecStart=/bin/sleep infinity")
+    try await Units.systemctl("start", "--no-block", unit)
+    try await eventually("the preparation") { try await Units.property("SubState", of: unit) == "start-pre" }
+    try await Nomad.run { nomad in
+      let allocation = try Allocation(unit: unit)
+      defer { allocation.remove() }
+      async let start = nomad.calls.startTask(allocation.config)
+      try await eventually("the driver's start") {
+        nomad.childProcesses.contains {
+          ((try? String(contentsOfFile: "/proc/\($0)/cmdline", encoding: .utf8)) ?? "").contains("\0start\0")
+        }
+      }
+      try Units.go(unit)
+      // The program runs for ever.
+      _ = try await start
+      let state = try await nomad.calls.inspectTask(allocation.config.id).state
+      #expect(state == .running)
+      try await nomad.calls.destroyTask(allocation.config.id, force: true)
+    }
+  }
+
+  // MARK: Restarts
+
+  private func restart(_ unit: String, _ nomad: Nomad) async throws -> DriverError? {
+    let allocation = try Allocation(
+      unit: unit, driverConfig: ["unit": .string(unit), "on_active": "restart"])
+    defer { allocation.remove() }
+    return await #expect(throws: DriverError.self) { try await nomad.calls.startTask(allocation.config) }
+  }
+
+  @Test func aRestartThatIsRefused() async throws {
+    let unit = try await Units.install(
+      "[Unit]", "RefuseManualStart=yes", "[Service]", "ExecStart=/bin/sleep infinity")
+    let other = try await Units.install(
+      "[Unit]", "Requires=\(unit)", "[Service]", "ExecStart=/bin/sleep infinity")
+    try await Units.systemctl("start", other)
+    let run = try await Units.property("InvocationID", of: unit)
+    try await Nomad.run { nomad in
+      let error = try await self.restart(unit, nomad)
+      #expect(error?.description.contains("refused") == true, "\(String(describing: error))")
+      let now = try await Units.property("InvocationID", of: unit)
+      #expect(now == run)
+    }
+    try await Units.systemctl("stop", other, unit)
+  }
+
+  @Test func aRestartWhoseConditionIsNotMet() async throws {
+    let unit = try await Units.install(
+      "[Unit]", "ConditionPathExists=/run/NAME.go", "[Service]", "ExecStart=/bin/sleep infinity")
+    try Units.go(unit)
+    try await Units.systemctl("start", unit)
+    try FileManager.default.removeItem(
+      atPath: "/run/\(unit.replacingOccurrences(of: ".service", with: "")).go")
+    try await Nomad.run { nomad in
+      let error = try await self.restart(unit, nomad)
+      #expect(error?.description.contains("did no more than stop it") == true, "\(String(describing: error))")
+      guard case .recoverable? = error else {
+        return #expect(Bool(false), "\(String(describing: error))")
+      }
+    }
+  }
+
   // MARK: Cancellation
 
   @Test func aStartThatIsCancelledIsUndone() async throws {

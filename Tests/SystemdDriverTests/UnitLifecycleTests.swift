@@ -118,6 +118,12 @@ import Testing
     #expect(lifecycle.phase == .running)
   }
 
+  @Test func aRestartThatIsRefusedHasFailed() throws {
+    var lifecycle = UnitLifecycle(previousInvocationID: "a")
+    #expect(try lifecycle.startFailed(status("active", ["InvocationID": "a"]), history: nil) == nil)
+    #expect(lifecycle.phase == .starting)
+  }
+
   // MARK: Ends that systemd forgets
 
   @Test func aUnitThatIsForgottenHasEndedCleanly() throws {
@@ -144,7 +150,7 @@ import Testing
 
   @Test func anEndThatNobodyTellsIsNotAGoodOne() throws {
     for properties in [["CollectMode": "inactive-or-failed"], ["LoadState": "not-found"]] {
-      var lifecycle = UnitLifecycle(recovered: "a")
+      var lifecycle = UnitLifecycle(recovered: "a", isSameBoot: true)
       let forgotten = try status("inactive", properties)
       // Another run's end is not this one's.
       let effects = lifecycle.observe(forgotten, history: try history("b", result: "success", status: 0))
@@ -156,11 +162,11 @@ import Testing
 
   @Test func whatEndedWhileNobodyWatchedIsAskedOfTheJournal() throws {
     // Somebody may have reset it.
-    var forgotten = UnitLifecycle(recovered: "a")
+    var forgotten = UnitLifecycle(recovered: "a", isSameBoot: true)
     #expect(try forgotten.observe(status("inactive")) == [.consultJournal])
     #expect(
       try forgotten.observe(status("inactive"), history: UnitHistory()) == [.ended(ExitResult(exitCode: 0))])
-    var kept = UnitLifecycle(recovered: "a")
+    var kept = UnitLifecycle(recovered: "a", isSameBoot: true)
     let reset = try status(
       "inactive", ["InvocationID": "a", "ExecMainCode": "1", "ExecMainStatus": "9", "Result": "success"])
     #expect(kept.observe(reset) == [.consultJournal])
@@ -171,10 +177,74 @@ import Testing
     #expect(end.exitCode == 9)
   }
 
+  /// The watcher looks again while the journal is being asked.
+  @Test func anEndIsNotToldBeforeTheJournalHasAnswered() throws {
+    var lifecycle = UnitLifecycle(recovered: "a", isSameBoot: true)
+    let forgotten = try status("inactive")
+    for _ in 0..<3 { #expect(lifecycle.observe(forgotten) == [.consultJournal]) }
+    let effects = lifecycle.observe(forgotten, history: try history("a", result: "exit-code", status: 9))
+    guard case .ended(let end)? = effects.last else { return #expect(Bool(false), "it has ended") }
+    #expect(end.exitCode == 9)
+  }
+
+  @Test func aUnitThatWasSeenToRunIsWatchedFromThenOn() throws {
+    var lifecycle = UnitLifecycle(recovered: "a", isSameBoot: false)
+    #expect(try lifecycle.observe(status("active", ["InvocationID": "a"])) == [])
+    #expect(try lifecycle.observe(status("inactive")) == [.ended(ExitResult(exitCode: 0))])
+  }
+
+  @Test(arguments: [UnitLifecycle.Attention.broken, .lost])
+  func whatSystemdSaysTooLateIsAskedOfTheJournal(attention: UnitLifecycle.Attention) throws {
+    var lifecycle = UnitLifecycle()
+    #expect(try lifecycle.observe(status("active", ["InvocationID": "a"])) == [.started])
+    let forgotten = try status("inactive")
+    #expect(lifecycle.observe(forgotten, attention: attention) == [.consultJournal])
+    // The next look is in time, and knows no more.
+    #expect(lifecycle.observe(forgotten) == [.consultJournal])
+    var silent = lifecycle
+    let effects = lifecycle.observe(forgotten, history: try history("a", result: "exit-code", status: 9))
+    guard case .ended(let end)? = effects.last else { return #expect(Bool(false), "it has ended") }
+    #expect(end.exitCode == 9)
+    // A systemd that was away may be another one.
+    guard case .ended(let unknown)? = silent.observe(forgotten, history: UnitHistory()).last else {
+      return #expect(Bool(false), "it has ended")
+    }
+    #expect(unknown.exitCode == (attention == .lost ? 1 : 0))
+  }
+
+  // MARK: Times
+
+  @Test func theTimesAreSystemds() throws {
+    var lifecycle = UnitLifecycle()
+    let began = "Thu 2026-11-26 10:00:00.000000 UTC"
+    let left = "Thu 2026-11-26 11:00:00.000000 UTC"
+    let ended = "Thu 2026-11-26 12:00:00.000000 UTC"
+    _ = try lifecycle.observe(status("active", ["InvocationID": "a", "ExecMainStartTimestamp": began]))
+    var forgotten = lifecycle
+    // Its program has ended before the unit (RemainAfterExit=).
+    _ = try lifecycle.observe(
+      status(
+        "inactive",
+        [
+          "InvocationID": "a", "ExecMainStartTimestamp": began, "ExecMainExitTimestamp": left,
+          "InactiveEnterTimestamp": ended,
+        ]))
+    #expect(lifecycle.startTime == RealtimeTimestamp(began) && lifecycle.startTime != nil)
+    #expect(lifecycle.endTime == RealtimeTimestamp(ended) && lifecycle.endTime != nil)
+    // What systemd has forgotten is kept.
+    _ = try forgotten.observe(status("inactive"))
+    #expect(forgotten.startTime == RealtimeTimestamp(began) && forgotten.invocationID == "a")
+    // One that is handed back has not ended: when it did before is of no matter.
+    var handedBack = UnitLifecycle()
+    _ = try handedBack.observe(status("active", ["InactiveEnterTimestamp": left]))
+    _ = handedBack.leave()
+    #expect(handedBack.endTime == nil)
+  }
+
   // MARK: Events
 
   @Test func aNeededReloadIsReportedOnce() throws {
-    var lifecycle = UnitLifecycle(recovered: nil)
+    var lifecycle = UnitLifecycle(recovered: nil, isSameBoot: true)
     let changed = try status("active", ["NeedDaemonReload": "yes"])
     #expect(lifecycle.observe(changed) == [.report(.needsDaemonReload(unit: "x.service"))])
     #expect(lifecycle.observe(changed) == [])
@@ -183,7 +253,7 @@ import Testing
   }
 
   @Test func aUnitWhoseFileIsGoneRunsOn() throws {
-    var lifecycle = UnitLifecycle(recovered: nil)
+    var lifecycle = UnitLifecycle(recovered: nil, isSameBoot: true)
     let gone = try status("active", ["LoadState": "not-found"])
     #expect(lifecycle.observe(gone) == [.report(.undefined(unit: "x.service"))])
     #expect(lifecycle.observe(gone) == [])
@@ -191,11 +261,11 @@ import Testing
   }
 
   @Test func aRestartThatNobodySawIsReported() throws {
-    var bySystemd = UnitLifecycle(recovered: "a")
+    var bySystemd = UnitLifecycle(recovered: "a", isSameBoot: true)
     #expect(
       try bySystemd.observe(status("active", ["InvocationID": "c", "NRestarts": "2"]))
         == [.report(.restarted(unit: "x.service", count: 2, reason: nil))])
-    var bySomebody = UnitLifecycle(recovered: "a")
+    var bySomebody = UnitLifecycle(recovered: "a", isSameBoot: true)
     #expect(
       try bySomebody.observe(status("active", ["InvocationID": "c", "NRestarts": "0"]))
         == [.report(.replaced(unit: "x.service"))])
@@ -213,14 +283,14 @@ import Testing
   }
 
   @Test func aRestartGoesThroughInactive() throws {
-    var lifecycle = UnitLifecycle(recovered: nil)
+    var lifecycle = UnitLifecycle(recovered: nil, isSameBoot: true)
     #expect(try lifecycle.observe(status("inactive", ["Job": "77"])) == [])
     #expect(lifecycle.phase == .running)
     #expect(try lifecycle.observe(status("inactive")) == [.ended(ExitResult(exitCode: 0))])
   }
 
   @Test func theEndIsToldOnceAndStays() throws {
-    var lifecycle = UnitLifecycle(recovered: nil)
+    var lifecycle = UnitLifecycle(recovered: nil, isSameBoot: true)
     let failed = try status("failed", ["Result": "exit-code", "ExecMainCode": "1", "ExecMainStatus": "3"])
     guard case .ended(let result)? = lifecycle.observe(failed).last else {
       return #expect(Bool(false), "it has ended")
@@ -233,7 +303,7 @@ import Testing
   }
 
   @Test func restartsBySystemdAreReported() throws {
-    var lifecycle = UnitLifecycle(recovered: nil)
+    var lifecycle = UnitLifecycle(recovered: nil, isSameBoot: true)
     #expect(try lifecycle.observe(status("active", ["InvocationID": "a", "NRestarts": "0"])) == [])
     #expect(
       try lifecycle.observe(
@@ -254,8 +324,18 @@ import Testing
         == [.report(.restarted(unit: "x.service", count: 2, reason: nil))])
   }
 
+  @Test func restartsBeforeTheUnitWasAdoptedAreNotReported() throws {
+    let adopted = try status("active", ["InvocationID": "b", "NRestarts": "2"])
+    var lifecycle = UnitLifecycle(adopting: adopted)
+    #expect(lifecycle.startSucceeded() == [.started])
+    #expect(lifecycle.observe(adopted) == [])
+    #expect(
+      try lifecycle.observe(status("active", ["InvocationID": "c", "NRestarts": "3"]))
+        == [.report(.restarted(unit: "x.service", count: 3, reason: nil))])
+  }
+
   @Test func aRestartBySomebodyElseIsReported() throws {
-    var lifecycle = UnitLifecycle(recovered: nil)
+    var lifecycle = UnitLifecycle(recovered: nil, isSameBoot: true)
     #expect(try lifecycle.observe(status("active", ["InvocationID": "a", "NRestarts": "0"])) == [])
     #expect(
       try lifecycle.observe(status("active", ["InvocationID": "b", "NRestarts": "0"]))

@@ -25,6 +25,10 @@ import Testing
       ([:], "web.service", [], "default", "web", nil),
       ([:], "ssh.service", [], "default", "web", "protected"),
       ([:], "web.service", ["ssh.service"], "default", "web", "its alias ssh.service is protected"),
+      ([:], #"system-serial\x2dgetty.slice"#, [], "default", "web", "protected"),
+      ([:], "dev-sda1.device", [], "default", "web", "protected"),
+      ([:], "dev-sda2.swap", [], "default", "web", "protected"),
+      ([:], "web.slice", [], "default", "web", nil),
       (["unprotected_units": ["ssh.*"]], "ssh.service", [], "default", "web", nil),
       (["unprotected_units": ["ssh.*"]], "ssh.service", ["sshd.service"], "default", "web", "sshd.service"),
       (["unprotected_units": ["*"]], "-.mount", [], "default", "web", nil),
@@ -123,6 +127,7 @@ import Testing
       (["allowed_unit_types": ["daemon"]], "allowed_unit_types"),
       (["policy": [["allowed_units": ["x"]]]], "policy"),
       (["policy": [[:]]], "policy"), (["policy": ["x"]], "policy"),
+      (["denied_units": ["web@.service"]], "denied_units"), (["allowed_units": ["*@.*"]], "allowed_units"),
     ] as [(MessagePackValue, String)])
   func refusedOptions(options: MessagePackValue, attribute: String) {
     let error = #expect(throws: ConfigurationError.self) { try self.policy(options) }

@@ -57,7 +57,8 @@ private final class FakeSystemd: CommandRunner {
     try await self.withWatcher { watcher in
       let isDown = Promise<Void>()
       let isUp = Promise<Void>()
-      _ = watcher.watch(self.unit) { status, _ in
+      _ = watcher.watch(self.unit) { look in
+        let status = look.status
         status.activeState == .failed ? isDown.fulfil(()) : isUp.fulfil(())
       }
       try await isUp.value
@@ -69,7 +70,7 @@ private final class FakeSystemd: CommandRunner {
   @Test func aUnitThatIsUnloadedIsLookedAt() async throws {
     try await self.withWatcher { watcher in
       let looks = Mutex(0)
-      _ = watcher.watch(self.unit) { _, _ in looks.withLock { $0 += 1 } }
+      _ = watcher.watch(self.unit) { _ in looks.withLock { $0 += 1 } }
       // It stays inactive, and each tick looks whether it still is.
       self.systemd.state.withLock { $0.units["a.service"] = "inactive" }
       while looks.withLock({ $0 < 3 }) { await Task.yield() }
@@ -81,13 +82,14 @@ private final class FakeSystemd: CommandRunner {
       let other = try UnitName("b.service")
       let ticks = Mutex(0)
       let isUp = Promise<Void>()
-      _ = watcher.watch(self.unit) { _, _ in isUp.fulfil(()) }
+      _ = watcher.watch(self.unit) { _ in isUp.fulfil(()) }
       try await isUp.value
       let shows = self.systemd.state.withLock { $0.shows }
       // The other one is down, so that it is looked at on each tick.
       self.systemd.state.withLock { $0.units["b.service"] = "inactive" }
       let seen = Mutex<Set<String>>([])
-      _ = watcher.watch(other) { status, _ in
+      _ = watcher.watch(other) { look in
+        let status = look.status
         ticks.withLock { $0 += 1 }
         seen.withLock { _ = $0.insert(status.id) }
       }
@@ -100,9 +102,9 @@ private final class FakeSystemd: CommandRunner {
   /// A task whose unit has ended is destroyed after the next task of the same unit began.
   @Test func theWatchOfAnotherTaskStays() async throws {
     try await self.withWatcher { watcher in
-      let first = watcher.watch(self.unit) { _, _ in }
+      let first = watcher.watch(self.unit) { _ in }
       let isSeen = Promise<Void>()
-      let second = watcher.watch(self.unit) { _, _ in isSeen.fulfil(()) }
+      let second = watcher.watch(self.unit) { _ in isSeen.fulfil(()) }
       watcher.unwatch(self.unit, first)
       watcher.hint(self.unit)
       try await isSeen.value
@@ -115,7 +117,8 @@ private final class FakeSystemd: CommandRunner {
       let isUp = Promise<Void>()
       let isDown = Promise<Void>()
       let others = Mutex(0)
-      _ = watcher.watch(self.unit) { status, _ in
+      _ = watcher.watch(self.unit) { look in
+        let status = look.status
         switch status.activeState {
         case .active: isUp.fulfil(())
         case .failed: isDown.fulfil(())

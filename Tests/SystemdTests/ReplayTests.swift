@@ -23,7 +23,7 @@ import Testing
     func replay(_ speed: ReplaySpeed = .asFastAsPossible, log: LogLines = LogLines())
       -> ReplayingCommandRunner
     {
-      ReplayingCommandRunner(transcript, speed: speed, logger: log.logger)
+      ReplayingCommandRunner(transcript, speed: speed, holdPatience: .zero, logger: log.logger)
     }
 
     /// A command that takes 10 ms, 10 ms after the one before.

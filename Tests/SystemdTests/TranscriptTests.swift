@@ -206,6 +206,44 @@ import Testing
     }
   }
 
+  /// Whatever record is the first that a file has no room for.
+  @Test(arguments: ["start", "output", "end"]) func aFolderBeginsAFileAtAnyRecord(record: String) async throws
+  {
+    try await withTemporaryFolder { folder in
+      let writer = try self.writer(.folder("\(folder)/records", limit: 1 << 20))
+      func text(_ kind: String) -> [UInt8] {
+        [UInt8](repeating: UInt8(ascii: "x"), count: kind == record ? 3000 : 10)
+      }
+      try await withThrowingTaskGroup(of: Void.self) { group in
+        for worker in 0..<4 {
+          group.addTask {
+            for number in 0..<40 {
+              let id = await writer.recordStart(
+                of: Command(
+                  executable: "/bin/\(worker)",
+                  arguments: ["\(number)", String(decoding: text("start"), as: UTF8.self)]))
+              await writer.record(text("output"), of: id)
+              await writer.record(
+                .ended(
+                  CommandResult(termination: .exited(0), standardError: text("end"), duration: .zero)), of: id
+              )
+            }
+          }
+        }
+        try await group.waitForAll()
+      }
+      let files = try FileManager.default.contentsOfDirectory(atPath: "\(folder)/records").sorted()
+        .map { "\(folder)/records/\($0)" }
+      #expect(files.count > 2)
+      for file in files { _ = try Transcript(contentsOf: file) }
+      let all = try files.map { try Data(contentsOf: URL(fileURLWithPath: $0)) }.reduce(Data(), +)
+      try all.write(to: URL(fileURLWithPath: "\(folder)/all"))
+      let whole = try Transcript(contentsOf: "\(folder)/all")
+      #expect(whole.exchanges.count == 160)
+      #expect(whole.exchanges.allSatisfy { $0.standardOutput == text("output") && $0.outcome != nil })
+    }
+  }
+
   @Test func aFailureEndsTheRecordingAndNoCommand() async throws {
     try await withTemporaryFolder { folder in
       let log = LogLines()

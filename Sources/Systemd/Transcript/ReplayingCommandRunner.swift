@@ -23,22 +23,29 @@ public final class ReplayingCommandRunner: CommandRunner {
     var others: [CommandForm: Others] = [:]
     /// What the log has been told already.
     var told: Set<[String]> = []
+    /// Since when the recording waits for a command.
+    var holds: [Command: ContinuousClock.Instant] = [:]
   }
 
   private let units: [String: UnitReplay]
   private let recorded: [CommandForm: Command]
   private let state: Mutex<State>
   private let speed: ReplaySpeed
+  private let holdPatience: Duration
   private let logger: Logger
 
   /// Makes a runner.
   ///
   /// - Parameters:
   ///   - transcript: what is replayed.
-  ///   - logger: gets a line at debug level for each command, an error for each that is not recorded, and a notice where
+  ///   - holdPatience: how long the recording waits for a command until that is told.
+  ///   - logger: gets a line at debug level for each command, an error for each that is not recorded, and a warning where
   ///     the replay cannot go on before something is asked for.
-  public init(_ transcript: Transcript, speed: ReplaySpeed, logger: Logger) {
+  public init(
+    _ transcript: Transcript, speed: ReplaySpeed, holdPatience: Duration = .seconds(3), logger: Logger
+  ) {
     self.speed = speed
+    self.holdPatience = holdPatience
     self.logger = logger
     var ofUnits: [String: [(form: CommandForm, exchange: Transcript.Exchange)]] = [:]
     var others: [CommandForm: [Transcript.Exchange]] = [:]
@@ -194,8 +201,15 @@ public final class ReplayingCommandRunner: CommandRunner {
   // MARK: Telling
 
   private func tellHold(_ next: Command, _ unit: String) {
-    guard state.withLock({ $0.told.insert(["hold", next.description]).inserted }) else { return }
-    logger.notice(
+    // The driver may be about to run it.
+    let isOverdue = state.withLock { state in
+      let since = state.holds[next] ?? .now
+      state.holds[next] = since
+      return ContinuousClock.now - since >= self.holdPatience
+        && state.told.insert(["hold", next.description]).inserted
+    }
+    guard isOverdue else { return }
+    logger.warning(
       "The recording goes on with a command that the driver has no reason for yet: stop the unit, or do what was done.",
       metadata: ["unit": "\(unit)", "command": "\(next)"])
   }

@@ -29,8 +29,6 @@ public final class TranscriptWriter: Sendable {
 
   private struct State {
     var lastID: UInt64 = 0
-    /// The commands that run, by their identifiers.
-    var running: [UInt64: TranscriptRecord] = [:]
     var lastTicket: UInt64 = 0
     var waiters: [UInt64: CheckedContinuation<Void, Never>] = [:]
     var writtenCount: UInt64 = 0
@@ -42,6 +40,8 @@ public final class TranscriptWriter: Sendable {
     var header: TranscriptHeader
     var file: TranscriptFile
     var size = 0
+    /// The commands whose start is written and whose end is not, by their identifiers.
+    var running: [UInt64: TranscriptRecord] = [:]
   }
 
   private let destination: Destination
@@ -108,7 +108,6 @@ public final class TranscriptWriter: Sendable {
     await append { state, at in
       state.lastID += 1
       id = state.lastID
-      state.running[id] = .start(id: id, at: at, command, isContinued: true)
       return .start(id: id, at: at, command)
     }
     return id
@@ -121,10 +120,7 @@ public final class TranscriptWriter: Sendable {
 
   /// Records what came of a command.
   func record(_ outcome: TranscriptOutcome, of id: UInt64) async {
-    await append { state, at in
-      state.running[id] = nil
-      return .end(id: id, at: at, outcome)
-    }
+    await append { _, at in .end(id: id, at: at, outcome) }
   }
 
   /// Waits until a record is in the file.
@@ -158,6 +154,14 @@ public final class TranscriptWriter: Sendable {
         try makeRoom(for: line.count, &place)
         try place.file.append(line)
         place.size += line.count
+        switch record {
+        case .start(let id, let at, let command, _):
+          place.running[id] = .start(id: id, at: at, command, isContinued: true)
+        case .end(let id, _, _):
+          place.running[id] = nil
+        case .header, .output:
+          break
+        }
       }
     } catch {
       return stop(because: "\(error)")
@@ -181,7 +185,7 @@ public final class TranscriptWriter: Sendable {
     place.header.part += 1
     place.file = try Self.makeFile(destination, folder, place.header)
     // Each file can be understood alone.
-    let running = state.withLock { $0.running.sorted { $0.key < $1.key }.map(\.value) }
+    let running = place.running.sorted { $0.key < $1.key }.map(\.value)
     let lines = try ([.header(place.header)] + running).map { try $0.line }
     for line in lines { try place.file.append(line) }
     place.size = lines.reduce(0) { $0 + $1.count }
@@ -209,7 +213,6 @@ public final class TranscriptWriter: Sendable {
       defer {
         state.isStopped = true
         state.waiters = [:]
-        state.running = [:]
       }
       return (!state.isStopped, state.waiters)
     }
