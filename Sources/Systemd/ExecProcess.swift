@@ -214,6 +214,10 @@ struct ExecProcess: ~Copyable {
   /// Goes on in a child, as only that is in the process namespace that was entered. This process waits for its end and
   /// ends in the same way.
   private func fork() throws(ExecHelper.Problem) {
+    // The child cannot take a terminal from another session where it has entered a namespace of users (tty_ioctl(4)).
+    let handler = signal(SIGHUP, SIG_IGN)
+    let hasTerminal = isatty(STDIN_FILENO) == 1
+    if hasTerminal { _ = ioctl(STDIN_FILENO, UInt(TIOCNOTTY)) }
     let child = fork_process()
     guard child >= 0 else {
       throw ExecHelper.Problem("cannot start a process in the main process's namespace")
@@ -221,7 +225,8 @@ struct ExecProcess: ~Copyable {
     if child == 0 {
       // So that it has its terminal's signals, and a number in the sight of its session.
       setsid()
-      if isatty(STDIN_FILENO) == 1 { _ = ioctl(STDIN_FILENO, UInt(TIOCSCTTY), 1) }
+      if hasTerminal { _ = ioctl(STDIN_FILENO, UInt(TIOCSCTTY), 0) }
+      signal(SIGHUP, handler)
       return
     }
     // What is told to end is the child; with this process it is killed.

@@ -25,6 +25,8 @@ struct ProcessFamily: Sendable {
 
   private let root: Int32
   private var members: [Int32: Process] = [:]
+  /// The sessions of those that are, or were, members: one that its leader leaves behind still is the family's.
+  private var sessions: Set<Int32> = []
 
   /// The family of a process that has not been reaped.
   init(of root: Int32) {
@@ -47,11 +49,14 @@ struct ProcessFamily: Sendable {
       followers[process.parent, default: []].append(processID)
       followers[process.session, default: []].append(processID)
     }
-    var found = Array(self.members.keys) + [self.root]
+    // While a session has members its number is no process's but its leader's: a stranger's means that it has none.
+    self.sessions = self.sessions.filter { others[$0] == nil }
+    var found = Array(self.members.keys) + [self.root] + self.sessions
     while let processID = found.popLast() {
       for follower in followers[processID] ?? [] {
         guard let process = others.removeValue(forKey: follower) else { continue }
         self.members[follower] = process
+        self.sessions.insert(process.session)
         found.append(follower)
       }
     }

@@ -12,6 +12,9 @@ struct ProcessStat {
     self.fields = text[(nameEnd + 1)...].drop { $0 == Self.space }
   }
 
+  /// Whether the process has ended, though threads of it may run on: it has no memory then.
+  var isZombie: Bool { self.fields.first == UInt8(ascii: "Z") }
+
   /// A field as a number; `nil` if it is none, or negative.
   func number(_ field: Int) -> UInt64? {
     guard field >= Self.first else { return nil }

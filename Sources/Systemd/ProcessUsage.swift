@@ -12,9 +12,11 @@ package struct ProcessUsage: Sendable, Hashable {
   /// Memory of the process in RAM, in bytes; what it shares with others is included.
   package let residentMemory: UInt64
 
-  /// Reads the text of `/proc/PID/stat`; anything else gives `nil`.
+  /// Reads the text of `/proc/PID/stat`; anything else gives `nil`, and so does a process whose first thread has ended: what
+  /// its other threads use is not told there.
   package init?(stat: [UInt8]) {
-    guard let fields = ProcessStat(stat), let user = fields.number(14), let system = fields.number(15),
+    guard let fields = ProcessStat(stat), !fields.isZombie, let user = fields.number(14),
+      let system = fields.number(15),
       let start = fields.number(22), let pages = fields.number(24)
     else { return nil }
     self.startTime = start

@@ -45,7 +45,9 @@ final class TaskEventHub: Sendable {
   /// The events, until the reader leaves or ``end()``.
   func events() -> AsyncStream<TaskEvent> {
     let id = UUID()
-    return AsyncStream(bufferingPolicy: .bufferingNewest(Self.bufferSize)) { continuation in
+    // What is kept has room of its own: it comes at once, before anybody reads.
+    let keptCount = self.state.withLock { $0.kept.values.reduce(0) { $0 + $1.count } }
+    return AsyncStream(bufferingPolicy: .bufferingNewest(keptCount + Self.bufferSize)) { continuation in
       continuation.onTermination = { [weak self] _ in
         self?.state.withLock { _ = $0.listeners.removeValue(forKey: id) }
       }

@@ -3,7 +3,8 @@ import Synchronization
 import Systemd
 
 /// Looks at the units of all tasks: one cheap command a tick, and a full look only at units that have changed or
-/// that something hints at.
+/// that something hints at. Now and then at all of them, since the cheap command does not tell all: not that a unit's file
+/// has changed, nor that a unit was restarted between two ticks.
 final class UnitWatcher: Sendable {
   /// What systemd says about a unit.
   struct Look: Sendable {
@@ -35,6 +36,8 @@ final class UnitWatcher: Sendable {
     var hasFailed = false
     /// How long the last look at all units has taken.
     var lookDuration = Duration.zero
+    /// When the next full look at all units is due.
+    var nextFullLook: ContinuousClock.Instant
   }
 
   /// How long after a change the unit counts as watched.
@@ -44,20 +47,29 @@ final class UnitWatcher: Sendable {
   private static let restPerLook = 100.0
   /// How many times the interval that was asked for a rest may last.
   private static let longestRest = 5.0
+  /// How many times the duration of a full look at all units there is rest after it.
+  private static let restPerFullLook = 1000.0
 
   private let systemctl: Systemctl
   private let pollInterval: Duration
+  /// How long there is no full look at all units, at least.
+  private let fullLookInterval: Duration
   /// Whether each tick is a look at all there is to know of all units: what the cheap command said, and what else made
   /// the driver look, came at other times when what is replayed was recorded.
   private let looksAlways: Bool
   private let logger: Logger
-  private let state = Mutex(State())
+  private let state: Mutex<State>
   private let wakeUps: AsyncStream<Void>
   private let wakeUp: AsyncStream<Void>.Continuation
 
-  init(systemctl: Systemctl, pollInterval: Duration, looksAlways: Bool = false, logger: Logger) {
+  init(
+    systemctl: Systemctl, pollInterval: Duration, fullLookInterval: Duration = .seconds(300),
+    looksAlways: Bool = false, logger: Logger
+  ) {
     self.systemctl = systemctl
     self.pollInterval = pollInterval
+    self.fullLookInterval = fullLookInterval
+    self.state = Mutex(State(nextFullLook: .now + fullLookInterval))
     self.looksAlways = looksAlways
     self.logger = logger
     (self.wakeUps, self.wakeUp) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
@@ -142,6 +154,11 @@ final class UnitWatcher: Sendable {
         }
       }
     }
+    let isFull = self.state.withLock { state in
+      guard isTickDue, !self.looksAlways, ContinuousClock.now >= state.nextFullLook else { return false }
+      for unit in units { state.units[unit]?.lookIsDue() }
+      return true
+    }
     let (due, wasFailing) = self.state.withLock { state in
       let due = state.units.filter { $0.value.isDueSince != nil }
       for unit in due.keys { state.units[unit]?.isDueSince = nil }
@@ -172,6 +189,11 @@ final class UnitWatcher: Sendable {
         }
       }
       throw error
+    }
+    if isFull {
+      let now = ContinuousClock.now
+      let rest = max(self.fullLookInterval, (now - askedAt) * Self.restPerFullLook)
+      self.state.withLock { $0.nextFullLook = now + rest }
     }
   }
 }

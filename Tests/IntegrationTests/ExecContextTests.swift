@@ -136,12 +136,38 @@ import Testing
     }
   }
 
+  /// A unit whose main process is the first one in a namespace of processes.
+  private static func unitInNamespaces(_ options: String) async throws -> String {
+    try await Units.install(
+      "[Service]", "Type=forking", "PIDFile=/run/NAME.pid",
+      "ExecStart=/bin/sh -c 'unshare \(options) --fork --kill-child sleep infinity & p=$!; until c=$(tr -d \" \" < /proc/$p/task/$p/children) && test $c; do sleep 0.01; done; until test $(cat /proc/$c/comm) = sleep; do sleep 0.01; done; echo $c > /run/NAME.pid'"
+        .replacingOccurrences(of: "$", with: "$$"))
+  }
+
+  /// In a namespace of users nobody can take a terminal from another session.
+  @Test func aTerminalInANamespaceOfUsersAndProcesses() async throws {
+    let unit = try await Self.unitInNamespaces("--user --map-root-user --pid")
+    try await Nomad.run { nomad in
+      try await nomad.withTask(unit) { task in
+        let session = try await ExecSession.run("/bin/sh", in: task, size: (30, 100)) { session in
+          session.type("stty size; sleep 603\n")
+          try await session.shows("30 100")
+          try await eventually("the program that Ctrl-C is to end") {
+            let processes = try await task.output("/bin/sh", "-c", "cat /proc/*/cmdline | tr '\\0' ' '")
+            return processes.contains("sleep 603")
+          }
+          session.type("\u{3}echo on$((1+1))\n")
+          try await session.shows("on2")
+          session.type("exit 3\n")
+        }
+        #expect(session.result.exitCode == 3)
+      }
+    }
+  }
+
   /// The main process is in a namespace of processes, in which the command has a number of its own.
   @Test func aNamespaceOfProcesses() async throws {
-    let unit = try await Units.install(
-      "[Service]", "Type=forking", "PIDFile=/run/NAME.pid",
-      "ExecStart=/bin/sh -c 'unshare --pid --fork --kill-child --mount-proc sleep infinity & p=$!; until c=$(tr -d \" \" < /proc/$p/task/$p/children) && test $c; do sleep 0.01; done; until test $(cat /proc/$c/comm) = sleep; do sleep 0.01; done; echo $c > /run/NAME.pid'"
-        .replacingOccurrences(of: "$", with: "$$"))
+    let unit = try await Self.unitInNamespaces("--pid --mount-proc")
     try await Nomad.run { nomad in
       try await nomad.withTask(unit) { task in
         try await task.expect("sleep", from: "/bin/cat", "/proc/1/comm")
@@ -166,6 +192,15 @@ import Testing
         }
         try await eventually("the end of all that the command has started") {
           try await !task.output("/bin/sh", "-c", "cat /proc/*/cmdline | tr '\\0' ' '").contains("sleep 601 ")
+        }
+        // Its last one is left by the leader of the session, which is gone.
+        await #expect(throws: DriverError.self) {
+          try await task.exec(
+            "/bin/sh", "-c", "trap 'sleep 602 & exit' TERM; while :; do sleep 0.05; done",
+            timeout: .milliseconds(300))
+        }
+        try await eventually("the end of what it has left") {
+          try await !task.output("/bin/sh", "-c", "cat /proc/*/cmdline | tr '\\0' ' '").contains("sleep 602 ")
         }
       }
     }

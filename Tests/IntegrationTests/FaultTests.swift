@@ -98,6 +98,32 @@ import Testing
     }
   }
 
+  /// A unit fails, and somebody makes systemd forget that, while nobody can look.
+  @Test func systemctlHangsWhileAUnitFails() async throws {
+    let unit = try await Units.make("t-sleep")
+    try await FaultyProgram.with("systemctl") { systemctl in
+      try await Nomad.run(["systemctl_path": .string(systemctl.path)]) { nomad in
+        try await nomad.withTask(unit) { task in
+          _ = try await task.inspect()
+          try systemctl.begin("while test -e $fault; do sleep 0.02; done")
+          try await Units.systemctl("kill", "--signal=KILL", unit)
+          try await eventually("the failure") {
+            try await Units.property("ActiveState", of: unit) == "failed"
+          }
+          try await Units.systemctl("reset-failed", unit)
+          // Longer than a look may take without the unit counting as unwatched.
+          try await Task.sleep(for: .seconds(3))
+          let state = try await task.inspect().state
+          #expect(state == .running)
+          systemctl.end()
+          let result = try await task.wait()
+          #expect(result.exitCode == 137 && result.signal == 9, "\(result)")
+        }
+        try await self.expectService(by: nomad)
+      }
+    }
+  }
+
   @Test(arguments: troubles) func systemctl(trouble: String) async throws {
     let other = try await Units.make("t-sleep")
     try await FaultyProgram.with("systemctl") { systemctl in

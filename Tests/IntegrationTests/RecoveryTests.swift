@@ -199,6 +199,28 @@ import Testing
     }
   }
 
+  @Test func aTaskOfAnotherBoot() async throws {
+    let unit = try await Units.make("t-sleep")
+    let allocation = try Allocation(unit: unit)
+    defer { allocation.remove() }
+    var handle = try await self.startAndKill(allocation)
+    let text = String(decoding: handle.driverState, as: UTF8.self)
+    let boot = try String(contentsOfFile: "/proc/sys/kernel/random/boot_id", encoding: .utf8)
+      .trimmingCharacters(in: .newlines)
+    #expect(text.contains(boot))
+    handle.driverState = Array(
+      text.replacingOccurrences(of: boot, with: "00000000-0000-0000-0000-000000000000").utf8)
+    let other = handle
+    try await Nomad.run { nomad in
+      let error = await #expect(throws: DriverError.self) { try await nomad.calls.recoverTask(other) }
+      guard case .recoverable(let reason)? = error else {
+        return #expect(Bool(false), "\(String(describing: error))")
+      }
+      #expect(reason.contains("restarted"))
+    }
+    try await Units.systemctl("stop", unit)
+  }
+
   @Test func aHandleThatIsNotOurs() async throws {
     try await Nomad.run { nomad in
       let config = TaskConfig(id: "x/y/z")

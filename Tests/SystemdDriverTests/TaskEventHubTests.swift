@@ -43,6 +43,14 @@ import Testing
     }
     var iterator = slow.makeAsyncIterator()
     let oldest = await iterator.next()?.message
-    #expect(oldest == "systemd restarted a.service (restart \(TaskEventHub.bufferSize))")
+    let lost = TaskEventHub.bufferSize - TaskEventHub.keptEvents
+    #expect(oldest == "systemd restarted a.service (restart \(lost))")
+  }
+
+  @Test(.timeLimit(.minutes(1))) func lateListenersHearOfAllTasks() async {
+    let hub = TaskEventHub()
+    let count = TaskEventHub.bufferSize + 100
+    for index in 0..<count { hub.report(.started(unit: "\(index).service"), of: TaskConfig(id: "\(index)")) }
+    #expect(await Set(self.first(count, of: hub)).count == count)
   }
 }

@@ -44,9 +44,12 @@ private final class FakeSystemd: CommandRunner {
     self.systemd.state.withLock { $0.units["a.service"] = "active" }
   }
 
-  private func withWatcher(_ body: (UnitWatcher) async throws -> Void) async throws {
+  private func withWatcher(
+    fullLookInterval: Duration = .seconds(3600), _ body: (UnitWatcher) async throws -> Void
+  ) async throws {
     let watcher = UnitWatcher(
       systemctl: Systemctl(runner: self.systemd, path: "/bin/systemctl"), pollInterval: .milliseconds(5),
+      fullLookInterval: fullLookInterval,
       logger: Logger(label: "tests") { _ in SwiftLogNoOpLogHandler() })
     let running = Task { await watcher.run() }
     defer { running.cancel() }
@@ -96,6 +99,18 @@ private final class FakeSystemd: CommandRunner {
       while ticks.withLock({ $0 < 5 }) { await Task.yield() }
       #expect(self.systemd.state.withLock { $0.shows } > shows)
       #expect(seen.withLock { $0 } == ["b.service"])
+    }
+  }
+
+  /// What the cheap command does not tell.
+  @Test(.timeLimit(.minutes(1))) func aUnitThatDoesNotChangeIsLookedAtNowAndThen() async throws {
+    try await self.withWatcher(fullLookInterval: .milliseconds(1)) { watcher in
+      let isUp = Promise<Void>()
+      let again = Promise<Void>()
+      _ = watcher.watch(self.unit) { _ in
+        isUp.current == nil ? isUp.fulfil(()) : again.fulfil(())
+      }
+      try await again.value
     }
   }
 

@@ -79,6 +79,9 @@ import Testing
     #expect(usage.userTime == 150 * tick && usage.systemTime == 50 * tick)
     #expect(usage.startTime == 9)
     #expect(usage.residentMemory == 3 * UInt64(sysconf(Int32(_SC_PAGESIZE))))
+    // Its first thread has ended.
+    let ended = Self.stat(7, pages: 0).replacingOccurrences(of: ") S ", with: ") Z ")
+    #expect(ProcessUsage(stat: Array(ended.utf8)) == nil)
     for text in ["", "7 (a", "7 (a) S 1 2 3", "7 (a) S x x x x x x x x x x x x x x x x x x x x x x x x"] {
       #expect(ProcessUsage(stat: Array(text.utf8)) == nil)
     }

@@ -139,6 +139,27 @@ import Testing
     }
   }
 
+  /// Which of the units are asked about by one command is chance, and whose state is whose is not.
+  @Test func aComparisonOfSeveralUnits() {
+    func show(_ units: String, _ output: String) -> Transcript.Exchange {
+      self.exchange("/usr/bin/systemctl show -- \(units)", output)
+    }
+    let a = "Id=a.service\nActiveState=active\n"
+    let b = "Id=b.service\nActiveState=failed\n"
+    let together = [show("a.service b.service", "\(a)\n\(b)")]
+    #expect(self.differences(together, [show("a.service", a), show("b.service", b)]) == [])
+    let swapped = ["active", "failed"].map { state in "ActiveState=\(state)\n" }
+    let other = [
+      show("a.service b.service", "Id=a.service\n\(swapped[1])\nId=b.service\n\(swapped[0])")
+    ]
+    let command = "/usr/bin/systemctl show -- a.service b.service"
+    #expect(
+      self.differences(together, other) == [
+        command, "- ActiveState=active", "+ ActiveState=failed",
+        command, "- ActiveState=failed", "+ ActiveState=active",
+      ])
+  }
+
   @Test func aComparison() {
     let show = "/usr/bin/systemctl show -- a.service"
     let first = [

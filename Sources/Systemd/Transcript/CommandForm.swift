@@ -96,6 +96,9 @@ struct CommandForm: Hashable {
     return .since(RealtimeTimestamp(microseconds: seconds * 1_000_000 + fraction))
   }
 
+  /// The same of one unit alone.
+  func of(_ unit: String) -> CommandForm { CommandForm(kind, words, [unit], position) }
+
   /// The same about one unit.
   func about(_ unit: String) -> Question { Question(words: words, unit: unit) }
 

@@ -50,21 +50,31 @@ package struct TranscriptComparison: Sendable {
 
   private static func answers(_ transcript: Transcript) -> [CommandForm: Answers] {
     var answers: [CommandForm: Answers] = [:]
-    for (index, exchange) in transcript.exchanges.enumerated() {
+    for exchange in transcript.exchanges {
       let form = CommandForm(exchange.command, prefix: transcript.header.commandPrefix)
-      var answer =
-        answers.removeValue(forKey: form)
-        ?? Answers(command: exchange.command, order: index)
-      answer.count += 1
+      func add(_ lines: [String], to form: CommandForm) {
+        var answer =
+          answers.removeValue(forKey: form) ?? Answers(command: exchange.command, order: answers.count)
+        answer.count += 1
+        for line in lines where answer.known.insert(line).inserted { answer.lines.append(line) }
+        answers[form] = answer
+      }
       // What the driver has ended has no status of its own.
-      var lines =
+      let status =
         exchange.outcome == .cancelled || exchange.outcome == nil ? [] : ["status: \(exchange.status)"]
-      lines += exchange.lines.compactMap { Self.comparable($0.bytes) }
-      lines += exchange.standardError.split(separator: UInt8(ascii: "\n")).map {
+      let errors = exchange.standardError.split(separator: UInt8(ascii: "\n")).map {
         "stderr: " + DisplayText($0).text
       }
-      for line in lines where answer.known.insert(line).inserted { answer.lines.append(line) }
-      answers[form] = answer
+      guard form.kind == .state, form.units.count > 1 else {
+        add(status + exchange.lines.compactMap { Self.comparable($0.bytes) } + errors, to: form)
+        continue
+      }
+      // Which units are asked about at once is chance.
+      for unit in form.units {
+        let answer = UnitReplay.answer(about: unit, form, exchange)
+        let lines = (answer?.output ?? []).split(separator: UInt8(ascii: "\n"))
+        add(status + lines.compactMap(Self.comparable) + errors, to: form.of(unit))
+      }
     }
     return answers
   }

@@ -177,12 +177,16 @@ extension Transcript.Exchange {
   package var isFailed: Bool {
     switch outcome {
     case .ended(let result):
-      // grep tells so that it has found nothing.
-      !result.termination.isSuccess
-        && !(command.executable.hasSuffix("/grep") && result.termination == .exited(1))
+      !result.termination.isSuccess && !(isAnswer && result.termination == .exited(1))
     case .failed: true
     case .cancelled, .refused, nil: false
     }
+  }
+
+  /// Whether an exit status of 1 is an answer: grep has found nothing, the system's state is not "running".
+  private var isAnswer: Bool {
+    command.executable.hasSuffix("/grep")
+      || (command.arguments.contains("is-system-running") && !standardOutput.isEmpty)
   }
 
   /// What came of it, in a word or two.

@@ -103,9 +103,7 @@ final class UnitReplay: Sendable {
   // MARK: States
 
   /// The part of a recorded answer that is about the unit; nil if there is none.
-  private static func answer(about unit: String, _ form: CommandForm, _ exchange: Transcript.Exchange)
-    -> Answer?
-  {
+  static func answer(about unit: String, _ form: CommandForm, _ exchange: Transcript.Exchange) -> Answer? {
     guard let end = exchange.end, let outcome = exchange.outcome else { return nil }
     switch outcome {
     case .cancelled, .refused: return nil
