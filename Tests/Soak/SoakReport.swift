@@ -13,6 +13,11 @@ final class SoakReport: Sendable {
     let holders: Int
   }
 
+  /// The most that a plugin without tasks may hold, however long it has worked: a few more than one that has just begun.
+  private static let mostDescriptors = 24
+  private static let mostThreads = 32
+  private static let mostKilobytes = 64 << 10
+
   private struct State {
     var counts: [String: Int] = [:]
     var violations: [String] = []
@@ -44,6 +49,11 @@ final class SoakReport: Sendable {
         + "\(holding.threads) threads, \(holding.children) children, \(holding.holders) holders of FIFOs")
     if holding.children > 0 { self.violation("the plugin has children and no tasks") }
     if holding.holders > 0 { self.violation("FIFOs are held open for no task") }
+    if holding.descriptors > Self.mostDescriptors || holding.threads > Self.mostThreads
+      || holding.kilobytes > Self.mostKilobytes
+    {
+      self.violation("the plugin holds more than it should without tasks")
+    }
   }
 
   func say(_ text: String) {

@@ -95,6 +95,11 @@ actor SoakSlot {
     guard let run = self.run else { return }
     let result = try await withThrowingTaskGroup(of: ExitResult?.self) { group in
       group.addTask { try await nomad.calls.waitTask(run.id) }
+      // As an agent has it open.
+      group.addTask {
+        try await nomad.calls.taskStats(run.id, interval: .seconds(1)) { _ in self.report.count("samples") }
+        return nil
+      }
       group.addTask {
         while !session.hasEnded {
           await session.pause(50...1500)
