@@ -146,8 +146,8 @@ test-matrix: test-build ## Run the tests against systemd in private hosts of Deb
 	$(SUDO) testdata/test-matrix $(MATRIX)
 
 # Where the machine's control groups are version 1's, or lack controllers.
-test-vm: FILTER = ^IntegrationTests\.StatisticsTests
-test-vm: test-build ## Run the tests of statistics (or FILTER="…") on version 2 with all controllers, in an emulated machine.
+test-vm: FILTER = ^IntegrationTests\.(StatisticsTests|ExecTests/theUnitsLimits|ExecContextTests/aSlice)
+test-vm: test-build ## Run the tests of statistics and limits (or FILTER="…") on version 2 with all controllers, in an emulated machine.
 	$(call install,$(VM_PACKAGES))
 	$(SUDO) testdata/test-vm '$(FILTER)'
 

@@ -146,7 +146,7 @@ struct UnitLifecycle: Sendable, Hashable {
     guard case .starting = self.phase else { return [] }
     guard status.jobID == nil, let result = ExitResult(status, history: history) else {
       // A restart that was refused.
-      if self.isPreviousRun(status) { return nil }
+      if status.jobID == nil, self.isPreviousRun(status) { return nil }
       // systemd goes on by itself (Restart=): the unit is the task's, and is stopped with it.
       return self.startSucceeded()
     }

@@ -136,6 +136,29 @@ import Testing
     }
   }
 
+  /// With controllers of version 2 a group that has groups can have no processes (cgroups(7)).
+  @Test func aSliceWithAUnitInIt() async throws {
+    let slice = "s\(UInt32.random(in: 0...UInt32.max)).slice"
+    try Units.write(["[Slice]", "MemoryAccounting=yes"], to: slice)
+    let unit = try await Units.install("[Service]", "Slice=\(slice)", "ExecStart=/bin/sleep infinity")
+    try await Units.systemctl("start", unit)
+    let group = try await Units.property("ControlGroup", of: slice)
+    let controllers = try? String(
+      contentsOfFile: "/sys/fs/cgroup\(group)/cgroup.subtree_control", encoding: .utf8)
+    try await Nomad.run { nomad in
+      try await nomad.withTask(slice) { task in
+        let result = try? await task.exec("/bin/echo", "x")
+        if controllers?.contains("memory") == true {
+          #expect(result?.exitResult.exitCode != 0)
+          let text = String(decoding: result?.stderr ?? [], as: UTF8.self)
+          #expect(text.contains("can hold no processes"), "\(text)")
+        } else {
+          #expect(result?.exitResult == ExitResult(exitCode: 0))
+        }
+      }
+    }
+  }
+
   /// A unit whose main process is the first one in a namespace of processes.
   private static func unitInNamespaces(_ options: String) async throws -> String {
     try await Units.install(
