@@ -27,6 +27,9 @@ public struct JournalEntry: Sendable, Hashable {
   /// The process that logged (`_PID`).
   public var processID: Int32?
 
+  /// How the entry came to journald: `stdout`, `syslog`, `journal` …, or `driver` for journald's own (`_TRANSPORT`).
+  public var transport: String?
+
   /// The unit of the process that logged (`_SYSTEMD_UNIT`).
   public var unit: String?
 
@@ -82,7 +85,9 @@ public struct JournalEntry: Sendable, Hashable {
   public var isLifecycle: Bool { processID == 1 && subjectUnit != nil }
 
   /// Whether journald says here that it has dropped entries of a unit, as those were too many (`RateLimitBurst=`).
-  public var isSuppression: Bool { messageID == "a596d6fe7bfa4994828e72309e95d61e" }
+  public var isSuppression: Bool {
+    transport == "driver" && messageID == "a596d6fe7bfa4994828e72309e95d61e"
+  }
 
   /// Whether this tells of a unit rather than being said by its own processes: ``isLifecycle``, ``isSuppression``, or the
   /// report of a core dump (`SD_MESSAGE_COREDUMP`).
@@ -116,7 +121,7 @@ public struct JournalEntry: Sendable, Hashable {
 
     /// The fields besides those that journalctl always gives; nil for all.
     var fields: [String]? {
-      let line = ["MESSAGE", "PRIORITY", "SYSLOG_IDENTIFIER", "_PID", "UNIT", "MESSAGE_ID"]
+      let line = ["MESSAGE", "PRIORITY", "SYSLOG_IDENTIFIER", "_PID", "_TRANSPORT", "UNIT", "MESSAGE_ID"]
       switch self {
       case .line: return line
       case .lineAndUnits:
@@ -157,6 +162,7 @@ extension JournalEntry {
     priority = fields.priority.flatMap { $0 <= 7 ? $0 : nil }
     identifier = fields.identifier
     processID = fields.processID
+    transport = fields.transport
     unit = fields.unit
     invocationID = fields.invocationID
     slice = fields.slice
@@ -185,6 +191,7 @@ extension JournalEntry {
     var priority: UInt8?
     var identifier: String?
     var processID: Int32?
+    var transport: String?
     var unit: String?
     var invocationID: String?
     var slice: String?
@@ -223,6 +230,7 @@ extension JournalEntry {
         case 8 where isKey("_BOOT_ID"): bootID = try scanner.fieldValue().text
         case 9 where isKey("EXIT_CODE"): exitCode = try scanner.fieldValue().text
         case 10 where isKey("_STREAM_ID"): streamID = try scanner.fieldValue().text
+        case 10 where isKey("_TRANSPORT"): transport = try scanner.fieldValue().text
         case 10 where isKey("MESSAGE_ID"): messageID = try scanner.fieldValue().text
         case 10 where isKey("JOB_RESULT"): jobResult = try scanner.fieldValue().text
         case 11 where isKey("UNIT_RESULT"): unitResult = try scanner.fieldValue().text

@@ -369,7 +369,7 @@ actor UnitTask {
     let now = ContinuousClock.now
     if let last = self.suppressionReportedAt, now - last < Self.suppressionInterval { return }
     self.suppressionReportedAt = now
-    // The unit's own processes can say this as well.
+    // It names a process, which can have any name.
     let shown = String(DisplayText(text.utf8).text.prefix(Self.suppressionLength))
     self.report(.logsSuppressed(unit: self.unit.name, text: shown))
   }

@@ -18,12 +18,15 @@ struct Session: Sendable {
     case stop(timeout: Duration = .seconds(300), signal: String? = nil)
     /// Runs a command beside the driver; a replay leaves it out.
     case aside([String])
+    /// Ends the unit as systemd-oomd does, beside the driver.
+    case outOfMemory
   }
 
   enum Outcome: Sendable {
     /// The task starts and ends.
     ///
     /// - Parameters:
+    ///   - oomKilled: of a systemd that makes it the unit's result: 247 only says it.
     ///   - output: the bytes in its logs; nil for any.
     ///   - events: parts of texts of task events, in their order.
     case ends(Int32, signal: Int32 = 0, oomKilled: Bool = false, output: String? = nil, events: [String] = [])
@@ -41,28 +44,30 @@ struct Session: Sendable {
   let files: [String: [String]]
   /// Commands that are run beside the driver before the task is started.
   var before: [[String]] = []
+  /// What the job says besides.
+  var options: [String: MessagePackValue] = [:]
   var steps: [Step] = []
   let outcome: Outcome
 
   /// A session with a service of its own name.
   init(
     _ name: String, _ service: [String], unit section: [String] = [], before: [[String]] = [],
-    steps: [Step] = [],
-    _ outcome: Outcome
+    options: [String: MessagePackValue] = [:], steps: [Step] = [], _ outcome: Outcome
   ) {
     self.init(
       name, unit: "s-\(name).service", ["s-\(name).service": ["[Unit]"] + section + ["[Service]"] + service],
-      before: before, steps: steps, outcome)
+      before: before, options: options, steps: steps, outcome)
   }
 
   init(
-    _ name: String, unit: String, _ files: [String: [String]], before: [[String]] = [], steps: [Step] = [],
-    _ outcome: Outcome
+    _ name: String, unit: String, _ files: [String: [String]], before: [[String]] = [],
+    options: [String: MessagePackValue] = [:], steps: [Step] = [], _ outcome: Outcome
   ) {
     self.name = name
     self.unit = unit
     self.files = files
     self.before = before
+    self.options = options
     self.steps = steps
     self.outcome = outcome
   }
@@ -75,11 +80,14 @@ extension Session: CustomTestStringConvertible {
 extension Session {
   /// Leads the life with a plugin of this configuration, and checks what Nomad sees of it.
   ///
-  /// - Parameter runsAside: whether what happens beside the driver is to be done: not in a replay.
-  func run(_ configuration: MessagePackValue, runsAside: Bool) async throws {
+  /// - Parameters:
+  ///   - systemd: the version of systemd.
+  ///   - runsAside: whether what happens beside the driver is to be done: not in a replay.
+  func run(_ configuration: MessagePackValue, systemd: Int, runsAside: Bool) async throws {
     try await Nomad.run(configuration) { nomad in
       try await nomad.withEvents { events in
-        let allocation = try Allocation(unit: self.unit)
+        let allocation = try Allocation(
+          unit: self.unit, driverConfig: self.options.merging(["unit": .string(self.unit)]) { $1 })
         defer { allocation.remove() }
         let id = allocation.config.id
         do {
@@ -90,7 +98,7 @@ extension Session {
         for step in self.steps { try await self.take(step, nomad, allocation, events, runsAside: runsAside) }
         let result = try await nomad.calls.waitTask(id)
         _ = try await allocation.allLines()
-        try await self.check(result, allocation.bytes, events)
+        try await self.check(result, allocation.bytes, events, systemd)
         try await nomad.calls.destroyTask(id, force: false)
       }
     }
@@ -113,6 +121,8 @@ extension Session {
       try await nomad.calls.stopTask(id, timeout: timeout, signal: signal ?? "")
     case .aside(let command):
       if runsAside { try await Units.run(command) }
+    case .outOfMemory:
+      if runsAside { try await Units.killForMemory(self.unit) }
     }
   }
 
@@ -123,7 +133,9 @@ extension Session {
     #expect(saysRecoverable == isRecoverable, "\(self.name): \(error)")
   }
 
-  private func check(_ result: ExitResult, _ bytes: [UInt8], _ events: TaskEvents) async throws {
+  private func check(
+    _ result: ExitResult, _ bytes: [UInt8], _ events: TaskEvents, _ systemd: Int
+  ) async throws {
     let text = String(decoding: bytes, as: UTF8.self)
     switch self.outcome {
     case .doesNotStart:
@@ -132,7 +144,8 @@ extension Session {
       #expect(result.exitCode == 0 && bytes == expected, "\(self.name): \(result), \(text)")
     case .ends(let exitCode, let signal, let oomKilled, let output, let texts):
       #expect(
-        result.exitCode == exitCode && result.signal == signal && result.oomKilled == oomKilled,
+        result.exitCode == exitCode && result.signal == signal
+          && result.oomKilled == (oomKilled && systemd > 247),
         "\(self.name): \(result)")
       if let output { #expect(text == output, "\(self.name)") }
       for text in texts { try await events.event(with: text) }

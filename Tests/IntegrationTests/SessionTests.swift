@@ -1,5 +1,6 @@
 import Foundation
 import MessagePack
+import Systemd
 import TestSupport
 import Testing
 
@@ -46,7 +47,8 @@ import Testing
   /// The plugin sees the same, and decides the same, on every version.
   @Test(arguments: SessionTests.recordings) func replay(recording: Recording) async throws {
     try await recording.session.run(
-      ["replay": .string(recording.path), "replay_speed": 2, "poll_interval": "500ms"], runsAside: false)
+      ["replay": .string(recording.path), "replay_speed": 2, "poll_interval": "500ms"],
+      systemd: try #require(Int(recording.version)), runsAside: false)
   }
 
   /// On the systemd that is here, or behind the prefix.
@@ -61,10 +63,13 @@ import Testing
       configuration.append(.init(key: "record", value: .string("\(folder)/\(session.name).jsonl")))
     }
     let options = MessagePackValue.map(configuration)
-    guard !session.before.isEmpty else { return try await session.run(options, runsAside: true) }
+    let systemd = try #require(SystemdVersion(try await Units.systemctl("--version"))?.number)
+    guard !session.before.isEmpty else {
+      return try await session.run(options, systemd: systemd, runsAside: true)
+    }
     try await Units.withoutReload {
       for command in session.before { try await Units.run(command) }
-      try await session.run(options, runsAside: true)
+      try await session.run(options, systemd: systemd, runsAside: true)
     }
   }
 }

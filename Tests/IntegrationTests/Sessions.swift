@@ -35,6 +35,9 @@ extension Session {
       steps: [.event("systemd restarted"), .line("run 3"), .stop()],
       .ends(0, output: "run 1\nrun 2\nrun 3\n", events: ["Started", "systemd restarted", "Stopping"])),
     Session(
+      "oom", ["ExecStart=/bin/sh -c 'echo ready; exec sleep infinity'"],
+      steps: [.line("ready"), .outOfMemory], .ends(137, signal: 9, oomKilled: true, output: "ready\n")),
+    Session(
       "watchdog",
       [
         "Type=notify", "NotifyAccess=all", "WatchdogSec=1", "LimitCORE=0",
@@ -162,6 +165,10 @@ extension Session {
     Session(
       "adopted", ["ExecStart=/bin/sleep infinity"], before: [["systemctl", "start", "s-adopted.service"]],
       steps: [.event("already active"), .stop()], .ends(0, events: ["already active", "Stopping"])),
+    Session(
+      "restarted", ["ExecStart=/bin/sh -c 'echo here; exec sleep infinity'"],
+      before: [["systemctl", "start", "s-restarted.service"]], options: ["on_active": "restart"],
+      steps: [.line("here"), .stop()], .ends(0, output: "here\n", events: ["Restarted", "Stopping"])),
     Session(
       "replaced", ["ExecStart=/bin/sh -c 'echo here; exec sleep infinity'"],
       steps: [

@@ -30,7 +30,8 @@ import Testing
         "message", true, "systemd-coredump: dump\n"
       ),
       (
-        #""MESSAGE":"Suppressed","MESSAGE_ID":"a596d6fe7bfa4994828e72309e95d61e","_PID":"9""#, "message",
+        #""MESSAGE":"Suppressed","MESSAGE_ID":"a596d6fe7bfa4994828e72309e95d61e","_PID":"9","_TRANSPORT":"driver""#,
+        "message",
         true,
         "unknown[9]: Suppressed\n"
       ),

@@ -48,6 +48,16 @@ import Testing
     #expect(try !JournalEntry(json: Self.line("\"_PID\":\"1\"")).isLifecycle)
   }
 
+  @Test func onlyJournaldSaysThatItDropsLines() throws {
+    let fields = #""MESSAGE":"Suppressed 5","MESSAGE_ID":"a596d6fe7bfa4994828e72309e95d61e""#
+    let entry = try JournalEntry(json: Self.line(fields + #","_TRANSPORT":"driver""#))
+    #expect(entry.isSuppression && entry.isAboutUnit)
+    for transport in ["", #","_TRANSPORT":"journal""#] {
+      let entry = try JournalEntry(json: Self.line(fields + transport))
+      #expect(!entry.isSuppression && !entry.isAboutUnit)
+    }
+  }
+
   @Test func readsEveryFormOfAMessage() throws {
     #expect(try JournalEntry(json: Self.line("")).message == [])
     #expect(try Self.message("null") == [])

@@ -119,6 +119,26 @@ package enum Units {
     return try await self.withoutReload { try await self.run(command) }
   }
 
+  /// Kills a unit as systemd-oomd does, which tells the manager so by an attribute of the unit's control group.
+  package static func killForMemory(_ unit: String) async throws {
+    let group = try await self.property("ControlGroup", of: unit)
+    let root = ProcessInfo.processInfo.environment["INTEGRATION_ROOT"] ?? ""
+    let folders = ["\(root)/sys/fs/cgroup/unified\(group)", "\(root)/sys/fs/cgroup\(group)"]
+    guard let folder = folders.first(where: { FileManager.default.fileExists(atPath: "\($0)/cgroup.procs") })
+    else { throw NeverHeld(what: "a control group of \(unit) in version 2") }
+    // Glibc's module does not have sys/xattr.h.
+    typealias SetAttribute =
+      @convention(c) (UnsafePointer<CChar>, UnsafePointer<CChar>, UnsafeRawPointer, Int, Int32) -> Int32
+    let setAttribute = unsafeBitCast(dlsym(nil, "setxattr"), to: SetAttribute.self)
+    // The first is of systemd 247.
+    for name in ["user.systemd_oomd_kill", "user.oomd_kill", "user.oomd_ooms"] {
+      guard setAttribute(folder, name, "1", 1, 0) == 0 else {
+        throw POSIXError(POSIXErrorCode(rawValue: errno) ?? .EIO)
+      }
+    }
+    try await self.systemctl("kill", "--signal=KILL", unit)
+  }
+
   /// Keeps the tests beside this one from having systemd read all files anew for as long as `body` takes: it then forgets
   /// the starts that it has counted.
   package static func withoutReload<R: Sendable>(_ body: @Sendable () async throws -> R) async throws -> R {
