@@ -30,7 +30,7 @@ enum LogBenchmarks {
         try await clock.measure {
           try await Units.command(
             "sh", "-c",
-            "journalctl --output=json --all --output-fields=MESSAGE,PRIORITY,SYSLOG_IDENTIFIER,_PID,UNIT,MESSAGE_ID "
+            "journalctl --output=json --all --output-fields=MESSAGE,PRIORITY,SYSLOG_IDENTIFIER,_PID,_TRANSPORT,UNIT,MESSAGE_ID "
               + "--unit=\(unit) | cat >/dev/null")
         })
       let allocation = try Allocation(

@@ -32,7 +32,7 @@ import Testing
     #expect(
       runner.lines == [
         "journalctl --no-pager --follow --no-tail --output=json --all --output-fields=MESSAGE,PRIORITY,SYSLOG_IDENTIFIER,"
-          + "_PID,UNIT,MESSAGE_ID,_SYSTEMD_UNIT,_SYSTEMD_INVOCATION_ID,_STREAM_ID,INVOCATION_ID,JOB_RESULT,"
+          + "_PID,_TRANSPORT,UNIT,MESSAGE_ID,_SYSTEMD_UNIT,_SYSTEMD_INVOCATION_ID,_STREAM_ID,INVOCATION_ID,JOB_RESULT,"
           + "JOB_TYPE,UNIT_RESULT,EXIT_CODE,EXIT_STATUS,COMMAND --unit=web.service\(option)"
       ])
     #expect(runner.commands.first?.timeLimit == .some(nil))
@@ -46,7 +46,7 @@ import Testing
     #expect(
       runner.lines == [
         "journalctl --no-pager --boot --quiet --output=json --all --output-fields=MESSAGE,PRIORITY,"
-          + "SYSLOG_IDENTIFIER,_PID,UNIT,MESSAGE_ID --unit=web.service --unit=a.socket",
+          + "SYSLOG_IDENTIFIER,_PID,_TRANSPORT,UNIT,MESSAGE_ID --unit=web.service --unit=a.socket",
         "journalctl --no-pager --boot --quiet --output=json --all --unit=web.service --unit=a.socket",
       ])
   }
