@@ -55,37 +55,32 @@ import Testing
 
   /// Few `systemctl stop` run at once; the time that a job gives its unit begins when that has been asked to stop.
   @Test func aUnitThatWaitsForItsTurnIsNotKilledBefore() async throws {
-    let others = try await withThrowingTaskGroup { group in
-      for _ in 0..<32 { group.addTask { try await Units.make("t-stubborn") } }
-      return try await group.reduce(into: [String]()) { $0.append($1) }
-    }
+    let other = try await Units.make("t-sleep")
     let unit = try await Units.make("t-term")
-    try await Nomad.run { nomad in
-      let allocations = try others.map { try Allocation(unit: $0) }
-      defer { for allocation in allocations { allocation.remove() } }
-      for allocation in allocations { _ = try await nomad.calls.startTask(allocation.config) }
-      try await nomad.withEvents { events in
-        try await nomad.withTask(unit) { task in
-          try await eventually("the unit's trap") { task.allocation.lines.contains("ready") }
-          try await withThrowingTaskGroup(of: Void.self) { group in
-            for allocation in allocations {
-              group.addTask { try await nomad.calls.stopTask(allocation.config.id, timeout: .seconds(300)) }
+    let hangs = "case \"$*\" in *\" stop \"*\(other)) exec sleep infinity;; esac; exec systemctl \"$@\""
+    try await withScript(hangs) { systemctl in
+      try await Nomad.run(["systemctl_path": .string(systemctl)]) { nomad in
+        try await nomad.withEvents { events in
+          try await nomad.withTask(other) { other in
+            try await nomad.withTask(unit) { task in
+              try await eventually("the unit's trap") { task.allocation.lines.contains("ready") }
+              try await withThrowingTaskGroup(of: Void.self) { group in
+                // Of 96 stops eight begin each second, so that the turn of this one comes in twelve.
+                for _ in 0..<96 {
+                  group.addTask { try await nomad.calls.stopTask(other.id, timeout: .seconds(300)) }
+                }
+                defer { group.cancelAll() }
+                try await eventually("all stops") {
+                  events.all.count { $0.taskID == other.id && $0.message.contains("Stopping") } == 96
+                }
+                try await task.calls.stopTask(task.id, timeout: .seconds(8))
+              }
+              let result = try await task.wait()
+              let lines = try await task.allocation.allLines()
+              #expect(result.signal == 0 && lines.contains("got TERM"), "\(result), \(lines)")
             }
-            defer { group.cancelAll() }
-            for other in others { try await events.event(with: "Stopping \(other)") }
-            // They hold their places for a second each, so that this one's turn comes in four.
-            try await task.calls.stopTask(task.id, timeout: .seconds(2))
           }
-          let result = try await task.wait()
-          let lines = try await task.allocation.allLines()
-          #expect(result.signal == 0 && lines.contains("got TERM"), "\(result), \(lines)")
         }
-      }
-      try await withThrowingTaskGroup(of: Void.self) { group in
-        for allocation in allocations {
-          group.addTask { try await nomad.calls.destroyTask(allocation.config.id, force: true) }
-        }
-        try await group.waitForAll()
       }
     }
   }
