@@ -18,6 +18,16 @@ import Testing
   /// Whether there is a process with a word in its command line.
   private static func isRunning(_ word: String) -> Bool { !self.processes(with: word).isEmpty }
 
+  /// Whether a process with a word in its command line is in the foreground of its terminal: of the fields after its name in
+  /// proc_pid_stat(5) the third is its group, the sixth that in the foreground.
+  private static func hasTerminal(_ word: String) -> Bool {
+    self.processes(with: word).contains { process in
+      let text = (try? String(contentsOfFile: "/proc/\(process)/stat", encoding: .utf8)) ?? ""
+      let fields = text.split(separator: ")").last?.split(separator: " ") ?? []
+      return fields.count > 5 && fields[2] == fields[5]
+    }
+  }
+
   private static func processes(with word: String) -> [String] {
     let processes = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
     return processes.filter { process in
@@ -365,9 +375,13 @@ import Testing
         try await eventually("the command") { Self.isRunning(mark) }
         session.type("\u{1a}")
         try await session.shows("Stopped")
-        session.type("bg; jobs; kill %1; wait %1; echo waited $?\n")
+        session.type("bg; jobs; fg; echo again $?\n")
         try await session.shows("Running")
-        try await session.shows("waited 143")
+        try await eventually("the command in the foreground") { Self.hasTerminal(mark) }
+        session.type("\u{3}")
+        try await eventually("the end of the command") { !Self.isRunning(mark) }
+        session.type("echo again $?\n")
+        try await session.shows("again 130")
         // Ctrl-D ends the shell.
         session.type("\u{4}")
       }
