@@ -17,7 +17,10 @@ import Testing
     /// Gives the program to `body`.
     static func with<R>(_ name: String, _ body: (FaultyProgram) async throws -> R) async throws -> R {
       let fault = "\(NSTemporaryDirectory())/fault-\(UUID().uuidString)"
-      defer { unlink(fault) }
+      defer {
+        unlink(fault)
+        unlink("\(fault).seen")
+      }
       let script = "fault=\(fault); if test -e $fault; then eval \"$(cat $fault)\"; fi; exec \(name) \"$@\""
       return try await withScript(script) { try await body(FaultyProgram(path: $0, fault: fault)) }
     }
@@ -28,6 +31,14 @@ import Testing
     }
 
     func end() { unlink(self.fault) }
+
+    /// From now on it hangs until the fault ends. Waits until it does.
+    func hang() async throws {
+      try self.begin("touch $fault.seen; while test -e $fault; do sleep 0.02; done")
+      try await eventually("a command that hangs") {
+        FileManager.default.fileExists(atPath: "\(self.fault).seen")
+      }
+    }
   }
 
   private static let troubles = [
@@ -105,7 +116,8 @@ import Testing
       try await Nomad.run(["systemctl_path": .string(systemctl.path)]) { nomad in
         try await nomad.withTask(unit) { task in
           _ = try await task.inspect()
-          try systemctl.begin("while test -e $fault; do sleep 0.02; done")
+          // Looks come one after the other: no other one is under way now.
+          try await systemctl.hang()
           try await Units.systemctl("kill", "--signal=KILL", unit)
           try await eventually("the failure") {
             try await Units.property("ActiveState", of: unit) == "failed"
