@@ -122,9 +122,7 @@ import Testing
         kill -INT $pid
         wait $pid; status=$?; cat $folder/err >&2; exit $status
         """
-      let recording = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-        .deletingLastPathComponent().deletingLastPathComponent()
-        .appendingPathComponent("testdata/transcripts/252/stop.jsonl").path
+      let recording = "\(packageFolder)/testdata/transcripts/252/stop.jsonl"
       let replayed = try await self.withoutSystemd(
         script, folder, "run", "--kill-timeout", "300", "--replay", recording, "s-stop.service")
       #expect(replayed.status == .exited(0), "\(replayed.error)")
@@ -179,7 +177,10 @@ import Testing
     }
     try await self.withFolder { folder in
       let records = "\(folder)/records"
-      let recorded = try await Nomad.run(["record_dir": .string(records)]) { try await run($0) }
+      // systemd counts a restart again that it has scheduled before a daemon-reload.
+      let recorded = try await Units.withoutReload {
+        try await Nomad.run(["record_dir": .string(records)]) { try await run($0) }
+      }
       let files = try FileManager.default.contentsOfDirectory(atPath: records)
       #expect(files.count == 1)
       let file = "\(records)/\(files.first ?? "")"
