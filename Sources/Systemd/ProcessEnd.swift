@@ -5,8 +5,6 @@ import Glibc
 /// It is a hint for when to look, never the answer: the number may be another process's by now, and systemd learns
 /// of the end a moment later.
 package final class ProcessEnd: Sendable {
-  /// The process.
-  package let processID: Int32
   private let descriptor: Int32
   private let id: UInt64
   private let monitor: ReadinessMonitor
@@ -22,7 +20,6 @@ package final class ProcessEnd: Sendable {
       close(descriptor)
       return nil
     }
-    self.processID = processID
     self.descriptor = descriptor
     self.id = id
     self.monitor = monitor

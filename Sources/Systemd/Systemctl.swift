@@ -165,10 +165,7 @@ public struct Systemctl: Sendable {
   public func start(
     _ unit: UnitName, timeLimit: Duration? = nil, onTurn: @Sendable () async -> Void = {}
   ) async throws {
-    try await jobs.run {
-      await onTurn()
-      try await perform("start", [], unit, timeLimit: timeLimit)
-    }
+    try await performJob("start", unit, timeLimit, onTurn)
   }
 
   /// Stops a unit and waits until it has stopped.
@@ -179,10 +176,7 @@ public struct Systemctl: Sendable {
   public func stop(
     _ unit: UnitName, timeLimit: Duration? = nil, onTurn: @Sendable () async -> Void = {}
   ) async throws {
-    try await jobs.run {
-      await onTurn()
-      try await perform("stop", [], unit, timeLimit: timeLimit)
-    }
+    try await performJob("stop", unit, timeLimit, onTurn)
   }
 
   /// Stops a unit if it is active, starts it, and waits until it has started.
@@ -193,9 +187,15 @@ public struct Systemctl: Sendable {
   public func restart(
     _ unit: UnitName, timeLimit: Duration? = nil, onTurn: @Sendable () async -> Void = {}
   ) async throws {
+    try await performJob("restart", unit, timeLimit, onTurn)
+  }
+
+  private func performJob(
+    _ verb: String, _ unit: UnitName, _ timeLimit: Duration?, _ onTurn: @Sendable () async -> Void
+  ) async throws {
     try await jobs.run {
       await onTurn()
-      try await perform("restart", [], unit, timeLimit: timeLimit)
+      try await perform(verb, [], unit, timeLimit: timeLimit)
     }
   }
 

@@ -10,6 +10,7 @@ extension ExitResult {
   /// | inactive, and the journal had to be asked and tells of the end | success: exit code 0; a failure: as below |
   /// | inactive | exit code 0 |
   /// | inactive, forgotten, and its file is gone or a failure would have been forgotten as well | exit code 1 |
+  /// | inactive, forgotten, and it can be another systemd that is asked | exit code 1 |
   /// | failed, the main process exited with a status other than 0 | that exit code |
   /// | failed, the main process was killed by signal N | exit code 128 + N, signal N |
   /// | failed otherwise | exit code 1 |

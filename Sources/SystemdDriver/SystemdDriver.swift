@@ -192,20 +192,21 @@ public final class SystemdDriver: TaskDriver {
           + "restart it.")
     }
     let restarts = wasActive && configuration.onActive == .restart
-    let mayBeSkipped = wasActive && !restarts ? false : await engine.host.mayHaveConditions(status)
+    let adopts = wasActive && !restarts
+    let mayBeSkipped = adopts ? false : await engine.host.mayHaveConditions(status)
     var position = await beginning
-    if wasActive, !restarts, configuration.logs.includeAdopted, let beginning = status.beginningOfRun {
+    if adopts, configuration.logs.includeAdopted, let beginning = status.beginningOfRun {
       position = .since(beginning)
     }
     let mayHave = Self.mayHave(config, engine)
     let task = try UnitTask(
       config, unit: unit, triggered: status.triggeredUnits(mayHave), mayHave: mayHave,
       engine.configuration.disablesLogCollection ? configuration.withoutLogs : configuration,
-      restarts
-        ? .restart(mayBeSkipped: mayBeSkipped)
-        : wasActive ? .adoption : .start(mayBeSkipped: mayBeSkipped),
+      adopts
+        ? .adoption
+        : restarts ? .restart(mayBeSkipped: mayBeSkipped) : .start(mayBeSkipped: mayBeSkipped),
       from: position,
-      lifecycle: wasActive && !restarts
+      lifecycle: adopts
         ? UnitLifecycle(adopting: status)
         : UnitLifecycle(previousInvocationID: Self.isStarting(status) ? nil : status.invocationID),
       host: engine.host, watcher: engine.watcher, events: self.events, logger: self.logger)

@@ -136,11 +136,7 @@ final class UnitWatcher: Sendable {
       defer { state.isTickDue = false }
       return (Array(state.units.keys), state.isTickDue)
     }
-    if isTickDue, self.looksAlways {
-      self.state.withLock { state in
-        for unit in units { state.units[unit]?.lookIsDue() }
-      }
-    } else if isTickDue, !units.isEmpty {
+    if isTickDue, !self.looksAlways, !units.isEmpty {
       let start = ContinuousClock.now
       let listings = try await self.systemctl.listUnits(units)
       self.state.withLock { state in
@@ -154,15 +150,14 @@ final class UnitWatcher: Sendable {
         }
       }
     }
-    let isFull = self.state.withLock { state in
-      guard isTickDue, !self.looksAlways, ContinuousClock.now >= state.nextFullLook else { return false }
-      for unit in units { state.units[unit]?.lookIsDue() }
-      return true
-    }
-    let (due, wasFailing) = self.state.withLock { state in
+    let (due, isFull, wasFailing) = self.state.withLock { state in
+      let isFull = isTickDue && (self.looksAlways || ContinuousClock.now >= state.nextFullLook)
+      if isFull {
+        for unit in units { state.units[unit]?.lookIsDue() }
+      }
       let due = state.units.filter { $0.value.isDueSince != nil }
       for unit in due.keys { state.units[unit]?.isDueSince = nil }
-      return (due, state.hasFailed)
+      return (due, isFull, state.hasFailed)
     }
     guard !due.isEmpty else { return }
     let askedAt = ContinuousClock.now

@@ -167,20 +167,27 @@ import Testing
         .replacingOccurrences(of: "$", with: "$$"))
   }
 
+  /// Expects of a shell on a terminal of 30 rows and 100 columns that Ctrl-C ends a program, and not the shell.
+  private func expectControlC(
+    _ session: ExecSession, _ first: String, _ program: String, in task: RunningTask
+  ) async throws {
+    session.type("\(first); \(program)\n")
+    try await session.shows("30 100")
+    try await eventually("the program that Ctrl-C is to end") {
+      let processes = try await task.output("/bin/sh", "-c", "cat /proc/*/cmdline | tr '\\0' ' '")
+      return processes.contains(program)
+    }
+    session.type("\u{3}echo on$((1+1))\n")
+    try await session.shows("on2")
+  }
+
   /// In a namespace of users nobody can take a terminal from another session.
   @Test func aTerminalInANamespaceOfUsersAndProcesses() async throws {
     let unit = try await Self.unitInNamespaces("--user --map-root-user --pid")
     try await Nomad.run { nomad in
       try await nomad.withTask(unit) { task in
         let session = try await ExecSession.run("/bin/sh", in: task, size: (30, 100)) { session in
-          session.type("stty size; sleep 603\n")
-          try await session.shows("30 100")
-          try await eventually("the program that Ctrl-C is to end") {
-            let processes = try await task.output("/bin/sh", "-c", "cat /proc/*/cmdline | tr '\\0' ' '")
-            return processes.contains("sleep 603")
-          }
-          session.type("\u{3}echo on$((1+1))\n")
-          try await session.shows("on2")
+          try await self.expectControlC(session, "stty size", "sleep 603", in: task)
           session.type("exit 3\n")
         }
         #expect(session.result.exitCode == 3)
@@ -200,14 +207,7 @@ import Testing
         let exited = try await task.exec("/bin/sh", "-c", "exit 9")
         #expect(exited.exitResult == ExitResult(exitCode: 9))
         try await ExecSession.run("/bin/sh", in: task, size: (30, 100)) { session in
-          session.type("stty size; tty; sleep 600\n")
-          try await session.shows("30 100")
-          try await eventually("the program that Ctrl-C is to end") {
-            let processes = try await task.output("/bin/sh", "-c", "cat /proc/*/cmdline | tr '\\0' ' '")
-            return processes.contains("sleep 600")
-          }
-          session.type("\u{3}echo on$((1+1))\n")
-          try await session.shows("on2")
+          try await self.expectControlC(session, "stty size; tty", "sleep 600", in: task)
           session.type("exit 3\n")
         }
         await #expect(throws: DriverError.self) {

@@ -237,8 +237,7 @@ import Testing
       "[Unit]", "ConditionPathExists=/run/NAME.go", "[Service]", "ExecStart=/bin/sleep infinity")
     try Units.go(unit)
     try await Units.systemctl("start", unit)
-    try FileManager.default.removeItem(
-      atPath: "/run/\(unit.replacingOccurrences(of: ".service", with: "")).go")
+    try Units.stay(unit)
     try await Nomad.run { nomad in
       let error = try await self.restart(unit, nomad)
       #expect(error?.description.contains("did no more than stop it") == true, "\(String(describing: error))")

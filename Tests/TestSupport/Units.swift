@@ -46,9 +46,15 @@ package enum Units {
   }
 
   /// Makes the file `/run/NAME.go`, NAME being the unit's without its type: what the unit may wait for.
-  package static func go(_ unit: String) throws {
-    let name = unit.replacingOccurrences(of: ".service", with: "")
-    try Data().write(to: URL(fileURLWithPath: "/run/\(name).go"))
+  package static func go(_ unit: String) throws { try Data().write(to: self.goFile(of: unit)) }
+
+  /// Takes ``go(_:)`` back.
+  package static func stay(_ unit: String) throws {
+    try FileManager.default.removeItem(at: self.goFile(of: unit))
+  }
+
+  private static func goFile(of unit: String) -> URL {
+    URL(fileURLWithPath: "/run/\(unit.replacingOccurrences(of: ".service", with: "")).go")
   }
 
   /// A property of a unit.
