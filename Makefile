@@ -1,6 +1,6 @@
 # Everything that a person or CI does. The first two are `make run` and `make test`.
 
-.PHONY: help run test test-matrix test-vm record build release man lint format bench proto clean deps deps-test \
+.PHONY: help run test test-unit test-matrix test-vm record build release man lint format bench proto clean deps deps-test \
   interop test-build soak fuzz test-asan
 .DEFAULT_GOAL := help
 
@@ -18,7 +18,7 @@ GO := GO111MODULE=off GOPATH=/usr/share/gocode go
 
 BUILD_PACKAGES := g++ libgrpc-dev pkg-config
 RUN_PACKAGES := systemd dbus util-linux
-TEST_PACKAGES := $(BUILD_PACKAGES) $(RUN_PACKAGES) openssl \
+TEST_PACKAGES := $(BUILD_PACKAGES) $(RUN_PACKAGES) \
   golang-go golang-google-grpc-dev golang-github-hashicorp-go-plugin-dev
 
 # Debian's releases with the systemd 247, 252, 254, 257 and the newest.
@@ -48,7 +48,7 @@ deps:
 deps-test:
 	$(call install,$(TEST_PACKAGES))
 
-# Links libgrpc and what it needs statically, by links to its archives in a folder of their own: its pkg-config file
+# Links libgrpc and what it needs statically, by links to its archives in a directory of their own: its pkg-config file
 # names more libraries than a command line holds if SwiftPM is to repeat them.
 RELEASE_FLAGS = -c release --static-swift-stdlib -Xlinker -L$(CURDIR)/$(RELEASE) -Xlinker --start-group \
   $(shell ls $(RELEASE) 2>/dev/null | sed -n 's/^lib\(.*\)\.a$$/-Xlinker -l\1/p') -Xlinker --end-group -Xlinker -lstdc++
@@ -89,31 +89,31 @@ interop: deps-test
 test-build: interop
 	swift build --build-tests
 
-# A process for each module's tests: some look at what their whole process holds. A few tests at once: each has plugins
-# and units of its own, and with all of them at once a small machine does little but change between processes.
+# A process for each module's tests: some look at what their whole process holds.
+UNIT_MODULES := $(notdir $(wildcard Tests/Unit/*)) FuzzTests
+run_tests = sh -ec 'for module in $(1); do swift test --skip-build $(SANITIZER) --filter "^$$module\." $(SKIP); done'
 # HostTests have a host of their own: after PID 1 has executed itself anew many times, it does not work quite as before.
-TEST_MODULES := $(filter-out HostTests,$(notdir $(wildcard Tests/*Tests)))
-RUN_TESTS = env SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=8 sh -ec 'for module in $(TEST_MODULES); do swift test --skip-build $(SANITIZER) --filter "^$$module\." $(SKIP); done'
+HOST_RUN = $(SUDO) $(HOST) run $(HOST_NAME) env INTEGRATION_SYSTEMD=1
 
-RUN_HOST_TESTS = swift test --skip-build $(SANITIZER) --filter '^HostTests\.'
+test-unit: test-build ## Run the tests that need neither root nor systemd.
+	@$(call run_tests,$(UNIT_MODULES))
 
-test: test-build ## Run every test; those against systemd in a private host, as root.
+test: test-unit ## Run every test; those against systemd in a private host, as root.
 	@if [ "$$(id -u)" = 0 ]; then \
-	  $(HOST) run $(HOST_NAME) env INTEGRATION_SYSTEMD=1 $(RUN_TESTS) || exit; \
-	  $(HOST) run $(HOST_NAME) env INTEGRATION_SYSTEMD=1 $(RUN_HOST_TESTS) || exit; \
+	  $(HOST_RUN) $(call run_tests,IntegrationTests) || exit; \
+	  $(HOST_RUN) $(call run_tests,HostTests) || exit; \
 	  if grep -qw name=systemd /proc/self/mountinfo; then \
 	    echo "Once more on control groups version 1: what is counted there"; \
-	    SYSTEMD_HOST_CGROUP=v1 $(HOST) run $(HOST_NAME) env INTEGRATION_SYSTEMD=1 \
-	      swift test --skip-build --filter '^IntegrationTests\.StatisticsTests'; \
+	    SYSTEMD_HOST_CGROUP=v1 $(HOST_RUN) swift test --skip-build --filter '^IntegrationTests\.StatisticsTests'; \
 	  fi; \
 	elif [ -n "$$CI" ]; then \
 	  echo "The tests against systemd need root, and CI must not skip them." >&2; exit 1; \
 	else \
 	  echo "Skipping the tests against systemd: they need root to start a private host (sudo make test)."; \
-	  $(RUN_TESTS); \
+	  $(call run_tests,IntegrationTests); \
 	fi
 
-# In a folder of its own, as all is built otherwise; linked by lld, as gold cannot. Of Debian's libgrpc only the calls of
+# In a directory of its own, as all is built otherwise; linked by lld, as gold cannot. Of Debian's libgrpc only the calls of
 # malloc(3) and the like are checked. Tests bound the memory of the plugin, so little of what it has freed is kept. Leaks are
 # not looked for: Swift marks its references to indirect enums, and those of every global are reported. Left out are tests
 # that bound the memory more narrowly, and runCommand, which compares what is printed: `run` starts its plugin with an
@@ -124,8 +124,9 @@ test-asan: export ASAN_OPTIONS = detect_leaks=0:quarantine_size_mb=8
 test-asan: export NOMAD_DRIVER_BINARY = $(CURDIR)/.build/asan/debug/nomad-driver-systemd
 test-asan: interop ## Run every test with its memory and the plugin's checked by AddressSanitizer, as root.
 	swift build --build-tests $(SANITIZER)
-	$(SUDO) $(HOST) run $(HOST_NAME) env INTEGRATION_SYSTEMD=1 $(RUN_TESTS)
-	$(SUDO) $(HOST) run $(HOST_NAME) env INTEGRATION_SYSTEMD=1 $(RUN_HOST_TESTS)
+	$(call run_tests,$(UNIT_MODULES))
+	$(HOST_RUN) $(call run_tests,IntegrationTests)
+	$(HOST_RUN) $(call run_tests,HostTests)
 
 # Swift's own handler of crashes would come before libFuzzer's, which keeps the input.
 fuzz: export SWIFT_BACKTRACE = enable=no

@@ -1,16 +1,136 @@
 // swift-tools-version:6.1
 import PackageDescription
 
-// The Makefile sets STRICT: warnings are errors in this package's own targets. It is not the default,
-// because a package with unsafe flags cannot be depended upon.
+// The Makefile sets STRICT: warnings are errors in this package's own targets. It is not the default, because a
+// package with unsafe flags cannot be depended upon.
 let strict: [SwiftSetting] =
   Context.environment["STRICT"] == nil ? [] : [.unsafeFlags(["-warnings-as-errors"])]
 
+let settings: [SwiftSetting] =
+  strict + [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+  ]
+
 let grpcCore: Target.Dependency = .product(name: "GRPCCore", package: "grpc-swift-2")
 let grpcProtobuf: Target.Dependency = .product(name: "GRPCProtobuf", package: "grpc-swift-protobuf")
+let inProcessTransport: Target.Dependency = .product(name: "GRPCInProcessTransport", package: "grpc-swift-2")
 let swiftProtobuf: Target.Dependency = .product(name: "SwiftProtobuf", package: "swift-protobuf")
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
+
+/// A module of the program. Its dependencies are the arrows in docs/architecture.md, which a test compares.
+func module(_ name: String, _ dependencies: [Target.Dependency], exclude: [String] = []) -> Target {
+  .target(name: name, dependencies: dependencies, exclude: exclude, swiftSettings: settings)
+}
+
+/// The tests of one module, which need neither root nor systemd.
+func unitTests(_ module: String, _ dependencies: [Target.Dependency]) -> Target {
+  .testTarget(
+    name: "\(module)Tests", dependencies: [.init(stringLiteral: module)] + dependencies,
+    path: "Tests/Unit/\(module)Tests", swiftSettings: settings)
+}
+
+let modules: [Target] = [
+  .systemLibrary(name: "CGRPC", providers: [.apt(["libgrpc-dev"])]),
+  .systemLibrary(name: "CLinux"),
+  module("AsyncPrimitives", []),
+  module("Processes", ["AsyncPrimitives", "CLinux", logging]),
+  module("ControlGroups", ["CLinux", "Processes"]),
+  module("ExecHelper", ["CLinux", "ControlGroups", "Processes"]),
+  module("Systemd", ["AsyncPrimitives", "Processes", logging]),
+  module("Transcripts", ["Processes", "Systemd", logging]),
+  module("LibGRPCTransport", ["AsyncPrimitives", "CGRPC", grpcCore]),
+  module(
+    "GoPlugin",
+    [
+      "AsyncPrimitives", "LibGRPCTransport", "Processes", grpcCore, grpcProtobuf, swiftProtobuf, logging,
+    ],
+    exclude: ["Protos"]),
+  module("MessagePack", []),
+  module(
+    "NomadPlugin", ["AsyncPrimitives", "MessagePack", grpcCore, grpcProtobuf, swiftProtobuf],
+    exclude: ["Protos"]),
+  module(
+    "SystemdDriver",
+    [
+      "AsyncPrimitives", "CLinux", "ControlGroups", "ExecHelper", "NomadPlugin", "Processes", "Systemd",
+      "Transcripts", logging,
+    ]),
+  .executableTarget(
+    name: "nomad-driver-systemd",
+    dependencies: [
+      "ExecHelper", "GoPlugin", "MessagePack", "NomadPlugin", "Processes", "Systemd", "SystemdDriver",
+      "Transcripts", grpcCore, logging, argumentParser,
+    ],
+    swiftSettings: settings),
+]
+
+let tests: [Target] = [
+  .target(
+    name: "TestHelpers",
+    dependencies: ["AsyncPrimitives", "NomadPlugin", "MessagePack", "Processes", "Systemd", logging],
+    path: "Tests/Support/TestHelpers", swiftSettings: settings),
+  .target(
+    name: "NomadTestSupport",
+    dependencies: [
+      "GoPlugin", "LibGRPCTransport", "MessagePack", "NomadPlugin", "Processes", "Systemd", "TestHelpers",
+      grpcCore, logging,
+    ],
+    path: "Tests/Support/NomadTestSupport", swiftSettings: settings),
+  unitTests("AsyncPrimitives", ["TestHelpers"]),
+  unitTests("Processes", ["AsyncPrimitives", "TestHelpers", logging]),
+  unitTests("ControlGroups", ["Processes", "TestHelpers"]),
+  unitTests("ExecHelper", ["ControlGroups", "Processes", "TestHelpers"]),
+  unitTests("Systemd", ["AsyncPrimitives", "Processes", "TestHelpers", logging]),
+  unitTests("Transcripts", ["AsyncPrimitives", "Processes", "Systemd", "TestHelpers", logging]),
+  unitTests("LibGRPCTransport", ["TestHelpers", grpcCore]),
+  unitTests(
+    "GoPlugin",
+    [
+      "AsyncPrimitives", "LibGRPCTransport", "Processes", "TestHelpers", grpcCore, swiftProtobuf, logging,
+    ]),
+  unitTests("MessagePack", ["TestHelpers"]),
+  unitTests("NomadPlugin", ["MessagePack", grpcCore, grpcProtobuf, swiftProtobuf, inProcessTransport]),
+  unitTests(
+    "SystemdDriver",
+    [
+      "AsyncPrimitives", "ControlGroups", "MessagePack", "NomadPlugin", "Processes", "Systemd",
+      "TestHelpers", "Transcripts", logging,
+    ]),
+  .testTarget(
+    name: "IntegrationTests",
+    dependencies: [
+      "AsyncPrimitives", "GoPlugin", "MessagePack", "NomadPlugin", "NomadTestSupport", "Processes", "Systemd",
+      "TestHelpers", "Transcripts", "nomad-driver-systemd", grpcCore, logging,
+    ],
+    path: "Tests/Integration", swiftSettings: settings),
+  .testTarget(
+    name: "HostTests",
+    dependencies: [
+      "MessagePack", "NomadPlugin", "NomadTestSupport", "Processes", "Systemd", "TestHelpers",
+      "nomad-driver-systemd",
+    ],
+    path: "Tests/Host", swiftSettings: settings),
+  .target(
+    name: "FuzzTargets",
+    dependencies: [
+      "ControlGroups", "ExecHelper", "GoPlugin", "MessagePack", "NomadPlugin", "Processes", "Systemd",
+      "SystemdDriver", "Transcripts", logging,
+    ],
+    path: "Tests/Fuzz/FuzzTargets", swiftSettings: settings),
+  .testTarget(
+    name: "FuzzTests", dependencies: ["FuzzTargets"], path: "Tests/Fuzz/FuzzTests", swiftSettings: settings),
+  .executableTarget(
+    name: "driver-bench",
+    dependencies: ["NomadPlugin", "NomadTestSupport", "Processes", "Systemd", "TestHelpers"],
+    path: "Tests/Benchmarks", swiftSettings: settings),
+  .executableTarget(
+    name: "driver-soak",
+    dependencies: ["AsyncPrimitives", "GoPlugin", "NomadPlugin", "NomadTestSupport", "TestHelpers"],
+    path: "Tests/Soak", swiftSettings: settings),
+]
 
 let package = Package(
   name: "nomad-driver-systemd",
@@ -18,7 +138,7 @@ let package = Package(
   products: [
     .executable(name: "nomad-driver-systemd", targets: ["nomad-driver-systemd"]),
     .library(name: "NomadPlugin", targets: ["GoPlugin", "NomadPlugin"]),
-    .library(name: "Systemd", targets: ["Systemd"]),
+    .library(name: "Systemd", targets: ["Processes", "Systemd"]),
   ],
   dependencies: [
     .package(url: "https://github.com/grpc/grpc-swift-2.git", from: "2.4.3"),
@@ -27,82 +147,7 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-log.git", from: "1.16.2"),
     .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.2"),
   ],
-  targets: [
-    .systemLibrary(name: "CGRPC", providers: [.apt(["libgrpc-dev"])]),
-    .target(name: "Promises", swiftSettings: strict),
-    .systemLibrary(name: "CSpawn"),
-    .target(name: "Spawning", dependencies: ["CSpawn"], swiftSettings: strict),
-    .target(name: "LibGRPCTransport", dependencies: ["CGRPC", "Promises", grpcCore], swiftSettings: strict),
-    .target(
-      name: "GoPlugin",
-      dependencies: [
-        "LibGRPCTransport", "Promises", "Spawning", grpcCore, grpcProtobuf, swiftProtobuf, logging,
-      ],
-      exclude: ["Protos"], swiftSettings: strict),
-    .target(name: "MessagePack", swiftSettings: strict),
-    .target(
-      name: "NomadPlugin", dependencies: ["MessagePack", grpcCore, grpcProtobuf, swiftProtobuf],
-      exclude: ["Protos"], swiftSettings: strict),
-    .target(
-      name: "Systemd", dependencies: ["CSpawn", "Promises", "Spawning", logging], swiftSettings: strict),
-    .target(
-      name: "SystemdDriver", dependencies: ["NomadPlugin", "Promises", "Systemd", logging],
-      swiftSettings: strict),
-    .executableTarget(
-      name: "nomad-driver-systemd",
-      dependencies: [
-        "GoPlugin", "MessagePack", "NomadPlugin", "Systemd", "SystemdDriver", grpcCore, logging,
-        argumentParser,
-      ],
-      swiftSettings: strict),
-    .testTarget(
-      name: "GoPluginTests",
-      dependencies: ["GoPlugin", "LibGRPCTransport", "Promises", grpcCore, swiftProtobuf, logging],
-      swiftSettings: strict),
-    .testTarget(name: "PromisesTests", dependencies: ["Promises"], swiftSettings: strict),
-    .testTarget(name: "MessagePackTests", dependencies: ["MessagePack"], swiftSettings: strict),
-    .testTarget(name: "SystemdTests", dependencies: ["Promises", "Systemd", logging], swiftSettings: strict),
-    .testTarget(
-      name: "SystemdDriverTests",
-      dependencies: ["SystemdDriver", "MessagePack", "NomadPlugin", "Promises", "Systemd", logging],
-      swiftSettings: strict),
-    .target(
-      name: "TestSupport",
-      dependencies: [
-        "GoPlugin", "LibGRPCTransport", "MessagePack", "NomadPlugin", "Systemd", grpcCore, logging,
-      ],
-      path: "Tests/TestSupport", swiftSettings: strict),
-    .testTarget(
-      name: "IntegrationTests",
-      dependencies: [
-        "GoPlugin", "MessagePack", "NomadPlugin", "Systemd", "TestSupport", "nomad-driver-systemd", grpcCore,
-        logging,
-      ],
-      swiftSettings: strict),
-    .testTarget(
-      name: "HostTests",
-      dependencies: ["MessagePack", "NomadPlugin", "Systemd", "TestSupport", "nomad-driver-systemd"],
-      swiftSettings: strict),
-    .target(
-      name: "FuzzTargets",
-      dependencies: ["GoPlugin", "MessagePack", "NomadPlugin", "Systemd", "SystemdDriver", logging],
-      path: "Tests/FuzzTargets", swiftSettings: strict),
-    .testTarget(name: "FuzzTests", dependencies: ["FuzzTargets"], swiftSettings: strict),
-    .executableTarget(
-      name: "driver-bench", dependencies: ["NomadPlugin", "Systemd", "TestSupport"],
-      path: "Tests/Benchmarks", swiftSettings: strict),
-    .executableTarget(
-      name: "driver-soak", dependencies: ["GoPlugin", "NomadPlugin", "Promises", "TestSupport"],
-      path: "Tests/Soak", swiftSettings: strict),
-    .testTarget(
-      name: "LibGRPCTransportTests", dependencies: ["LibGRPCTransport", grpcCore], swiftSettings: strict),
-    .testTarget(
-      name: "NomadPluginTests",
-      dependencies: [
-        "NomadPlugin", "MessagePack", grpcCore, grpcProtobuf, swiftProtobuf,
-        .product(name: "GRPCInProcessTransport", package: "grpc-swift-2"),
-      ], swiftSettings: strict),
-  ],
+  targets: modules + tests,
   swiftLanguageModes: [.v6]
 )
 
@@ -114,10 +159,10 @@ if Context.environment["FUZZ"] != nil {
     target.swiftSettings = (target.swiftSettings ?? []) + [.unsafeFlags([sanitizers, "-enable-testing"])]
   }
   package.targets += [
-    .systemLibrary(name: "CFuzzer", path: "Tests/CFuzzer"),
+    .systemLibrary(name: "CFuzzer", path: "Tests/Fuzz/CFuzzer"),
     .executableTarget(
-      name: "driver-fuzz", dependencies: ["CFuzzer", "FuzzTargets"], path: "Tests/Fuzzer",
-      swiftSettings: strict,
+      name: "driver-fuzz", dependencies: ["CFuzzer", "FuzzTargets"], path: "Tests/Fuzz/Fuzzer",
+      swiftSettings: settings,
       linkerSettings: [.unsafeFlags([sanitizers, "-use-ld=lld"])]),
   ]
 }

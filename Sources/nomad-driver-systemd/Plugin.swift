@@ -3,6 +3,7 @@ import Foundation
 import GoPlugin
 import Logging
 import NomadPlugin
+import Processes
 import Systemd
 import SystemdDriver
 

@@ -1,8 +1,9 @@
 import Foundation
 import NomadPlugin
+import NomadTestSupport
+import Processes
 import Synchronization
-import Systemd
-import TestSupport
+import TestHelpers
 
 /// What commands in tasks cost, beside the same without the plugin.
 enum ExecBenchmarks {

@@ -1,5 +1,5 @@
 import NomadPlugin
-import TestSupport
+import NomadTestSupport
 
 /// Tasks whose units do nothing.
 enum IdleTasks {

@@ -1,7 +1,6 @@
-import Foundation
 import NomadPlugin
-import Systemd
-import TestSupport
+import Foundation
+import NomadTestSupport
 
 /// How fast ends are noticed, and what watching costs.
 enum LifeBenchmarks {

@@ -1,8 +1,9 @@
-import Foundation
 import MessagePack
 import NomadPlugin
-import Systemd
-import TestSupport
+import Foundation
+import NomadTestSupport
+import Processes
+import TestHelpers
 
 /// How fast lines come from the journal to the log collector, and what that costs.
 enum LogBenchmarks {

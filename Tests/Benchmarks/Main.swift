@@ -1,7 +1,7 @@
-import Foundation
+import GoPlugin
 import NomadPlugin
-import Systemd
-import TestSupport
+import Foundation
+import NomadTestSupport
 
 /// Measures the plugin given as the first argument on the systemd of this host, and prints the figures.
 ///

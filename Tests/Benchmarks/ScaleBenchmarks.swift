@@ -1,7 +1,8 @@
 import Foundation
 import NomadPlugin
+import NomadTestSupport
 import Synchronization
-import TestSupport
+import TestHelpers
 
 /// What a thousand units on one host cost: all that is done to each of them at once, beside a quarter of them. A ratio of the
 /// times for one unit above 1 is what grows faster than their number.

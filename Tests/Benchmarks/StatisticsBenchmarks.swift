@@ -1,6 +1,7 @@
-import Foundation
+import MessagePack
 import NomadPlugin
-import TestSupport
+import Foundation
+import NomadTestSupport
 
 /// What TaskStats costs: the CPU time of the plugin and its children, with the statistics of all units at 1 s, less
 /// what it is without.

@@ -1,6 +1,6 @@
 import Foundation
-import NomadPlugin
-import TestSupport
+import NomadTestSupport
+import TestHelpers
 
 /// Has the plugin given as the first argument run many tasks for as many seconds as the second one says, on the systemd of
 /// this host, with everything that can happen to them: ends of all kinds, restarts, kills of the plugin, bursts of lines,
@@ -91,8 +91,8 @@ struct Main {
   }
 
   private static func holding(_ nomad: Nomad, age: Duration) -> SoakReport.Holding {
-    func count(_ folder: String) -> Int {
-      (try? FileManager.default.contentsOfDirectory(atPath: "/proc/\(nomad.pluginProcess)/\(folder)").count)
+    func count(_ directory: String) -> Int {
+      (try? FileManager.default.contentsOfDirectory(atPath: "/proc/\(nomad.pluginProcess)/\(directory)").count)
         ?? 0
     }
     return SoakReport.Holding(

@@ -1,6 +1,6 @@
 import Foundation
+import NomadTestSupport
 import Synchronization
-import TestSupport
 
 /// What happens to the host meanwhile.
 final class SoakDisturbances: Sendable {

@@ -1,4 +1,4 @@
-import Promises
+import AsyncPrimitives
 import Synchronization
 
 /// The time that one process of the plugin has, until it is killed or all tasks are to end.

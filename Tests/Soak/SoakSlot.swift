@@ -1,7 +1,6 @@
 import Foundation
-import GoPlugin
 import NomadPlugin
-import TestSupport
+import NomadTestSupport
 
 /// Has one task after another, does to it what operators, Nomad and systemd do, and knows what must come of that.
 actor SoakSlot {

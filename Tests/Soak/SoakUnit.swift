@@ -1,5 +1,5 @@
 import Foundation
-import TestSupport
+import NomadTestSupport
 
 /// What the units of the soak do.
 enum SoakUnit: String, CaseIterable {

@@ -1,0 +1,21 @@
+/// What is known of a program that has ended.
+public struct CommandResult: Sendable, Hashable {
+  /// How it ended.
+  public var termination: Termination
+
+  /// The last bytes of its standard error, at most ``standardErrorLimit``.
+  public var standardError: [UInt8]
+
+  /// From just before its start until it was reaped.
+  public var duration: Duration
+
+  /// How many bytes of standard error are kept. The end is kept as it tells why a long-lived program ended.
+  public static let standardErrorLimit = 64 << 10
+
+  /// Describes the end of a program.
+  public init(termination: Termination, standardError: [UInt8], duration: Duration) {
+    self.termination = termination
+    self.standardError = standardError
+    self.duration = duration
+  }
+}

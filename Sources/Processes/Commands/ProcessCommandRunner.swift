@@ -1,0 +1,83 @@
+public import Foundation
+public import Logging
+
+/// Runs commands as child processes.
+///
+/// The child's environment is this process's, with a fixed locale, time zone and no pager, so that output can be
+/// parsed. It runs in `/` and leads a process group of its own. At its time limit, on cancellation and when its
+/// output is refused the whole group gets SIGTERM, and SIGKILL half a second later. Descendants that outlive the
+/// child itself are not waited for; what they write later is not read.
+public struct ProcessCommandRunner: CommandRunner {
+  private let environment: [[UInt8]]
+  private let logger: Logger
+
+  /// Makes a runner.
+  ///
+  /// - Parameters:
+  ///   - logger: gets one line at debug level for each command that has ended.
+  ///   - environment: what children inherit, apart from the variables that are set for them.
+  public init(logger: Logger, environment: [String: String] = ProcessInfo.processInfo.environment) {
+    self.logger = logger
+    let defaults = ["PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/"]
+    let fixed = [
+      "LC_ALL": "C.UTF-8", "TZ": "UTC", "SYSTEMD_PAGER": "", "SYSTEMD_COLORS": "0", "SYSTEMD_URLIFY": "0",
+    ]
+    self.environment = defaults.merging(environment) { $1 }.merging(fixed) { $1 }
+      .map { Array("\($0.key)=\($0.value)".utf8) }
+  }
+
+  /// Runs a command as a child process.
+  public func run(_ command: Command, onOutput: ([UInt8]) async throws -> Void) async throws -> CommandResult
+  {
+    let start = ContinuousClock.now
+    do {
+      let (standardError, exit) = try await ChildProcess.run(
+        command, ChildProcess.Options(environment: self.environment)
+      ) { child in
+        async let standardError = Self.lastBytes(of: child.standardError)
+        do {
+          while let chunk = await child.standardOutput.next() { try await onOutput(chunk) }
+        } catch {
+          // Standard error ends with the child.
+          child.terminate(.bodyFailed)
+          throw error
+        }
+        return await standardError
+      }
+      guard exit.reason != .timedOut else {
+        throw CommandError.timedOut(command, standardError: DisplayText(standardError).text)
+      }
+      guard let termination = exit.termination else {
+        throw CommandError.spawnFailed(
+          command, reason: "its exit status is lost: another part of this process waits for all children")
+      }
+      self.log(command, since: start, "\(termination)")
+      return CommandResult(
+        termination: termination, standardError: standardError, duration: ContinuousClock.now - start)
+    } catch {
+      self.log(command, since: start, "\(error)")
+      throw error
+    }
+  }
+
+  private static func lastBytes(of descriptor: ReadableDescriptor) async -> [UInt8] {
+    let limit = CommandResult.standardErrorLimit
+    var bytes: [UInt8] = []
+    while let chunk = await descriptor.next() {
+      bytes += chunk
+      // Cut rarely, so that each byte is moved once on average.
+      if bytes.count > 4 * limit { bytes.removeFirst(bytes.count - limit) }
+    }
+    return bytes.suffix(limit)
+  }
+
+  private func log(
+    _ command: Command, since start: ContinuousClock.Instant, _ outcome: @autoclosure () -> String
+  ) {
+    self.logger.debug(
+      "\(command)",
+      metadata: [
+        "outcome": "\(outcome())", "milliseconds": "\((ContinuousClock.now - start) / .milliseconds(1))",
+      ])
+  }
+}

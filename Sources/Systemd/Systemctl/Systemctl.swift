@@ -1,0 +1,253 @@
+public import Processes
+
+/// systemd's service manager, by the command `systemctl(1)` of systemd 247 or later.
+///
+/// Every call runs one command and throws ``SystemdError``, or `CancellationError` if the calling task is cancelled,
+/// in which case the command is killed; a job that it has queued goes on. Of the commands that wait for jobs a few run at
+/// once (``CommandLimiter``).
+public struct Systemctl: Sendable {
+  /// Which processes of a unit get a signal.
+  public enum KillWhom: String, Sendable, CaseIterable {
+    case main, control, all
+  }
+
+  /// How many units one command is asked about: some properties are as long as the unit likes (`StatusText`), and the
+  /// output of all of them must be no longer than a command's may be.
+  private static let unitsPerShow = 256
+
+  private let tool: SystemdTool
+  private let timeLimit: Duration
+  private let jobs = CommandLimiter(width: 8)
+
+  /// Makes the command's front end.
+  ///
+  /// - Parameters:
+  ///   - runner: what runs the commands.
+  ///   - path: the program; a name without a slash where the command prefix makes another system look it up.
+  ///   - commandPrefix: words put before every command, such as `["podman", "exec", "-i", "host"]`.
+  ///   - timeLimit: the time limit of commands that don't wait for jobs. systemctl itself waits 25 s for an answer, and
+  ///     then says that there was none.
+  public init(
+    runner: any CommandRunner, path: String = Executable.find("systemctl"), commandPrefix: [String] = [],
+    timeLimit: Duration = .seconds(30)
+  ) {
+    tool = SystemdTool(runner: runner, name: "systemctl", path: path, commandPrefix: commandPrefix)
+    self.timeLimit = timeLimit
+  }
+
+  // MARK: The manager
+
+  /// The version of systemctl, which needs no running systemd.
+  public func version() async throws -> SystemdVersion {
+    let output = try await tool.output("--version", [], ["--version"], timeLimit: timeLimit)
+    guard let version = SystemdVersion(String(decoding: output, as: UTF8.self)) else {
+      throw tool.error(.unexpectedOutput(DisplayText(output.prefix(200)).text), "--version")
+    }
+    return version
+  }
+
+  /// The state of the whole system: `running`, `degraded`, `starting`, `maintenance`, `stopping` …, or `offline`
+  /// where systemd is not the system's service manager.
+  public func systemState() async throws -> String {
+    // Its exit status tells only whether the state is "running".
+    let verb = "is-system-running"
+    let output = try await tool.run(verb, [], Self.arguments(verb), timeLimit: timeLimit)
+    let state = String(decoding: output.standardOutput, as: UTF8.self).prefix { !$0.isNewline }
+    guard !state.isEmpty, state.allSatisfy({ ("a"..."z").contains($0) }) else {
+      throw tool.error(output.result, verb)
+    }
+    return String(state)
+  }
+
+  // MARK: Units
+
+  /// What systemd knows of a unit. A unit that does not exist has the load state ``LoadState/notFound``.
+  public func show(_ unit: UnitName) async throws -> UnitStatus {
+    guard let status = try await show([unit])[unit] else {
+      throw tool.error(.unexpectedOutput("nothing about the unit"), "show", [unit])
+    }
+    return try status.get()
+  }
+
+  /// What systemd knows of several units, as a rule by one command.
+  ///
+  /// - Returns: for each of the units its status, or the error if its properties cannot be told
+  ///   (``SystemdError/Reason/unreadableProperties``): one such unit costs one more command, not the others' answers.
+  public func show(_ units: [UnitName]) async throws -> [UnitName: Result<UnitStatus, SystemdError>] {
+    let properties = "--property=" + UnitStatus.requestedProperties.joined(separator: ",")
+    var answers: [UnitName: Result<UnitStatus, SystemdError>] = [:]
+    var asked = Set<UnitName>()
+    var rest = units.filter { asked.insert($0).inserted }[...]
+    while !rest.isEmpty {
+      let batch = rest.prefix(Self.unitsPerShow)
+      let output = try await tool.run(
+        "show", Array(batch), Self.arguments("show", ["--timestamp=us+utc", properties], Array(batch)),
+        timeLimit: timeLimit)
+      let statuses = try statuses(in: output.standardOutput, of: batch)
+      for (unit, status) in zip(rest, statuses) { answers[unit] = .success(status) }
+      rest = rest.dropFirst(statuses.count)
+      // systemctl stops at the first unit that it cannot show.
+      guard statuses.count < batch.count, let unit = rest.popFirst() else { continue }
+      guard !output.result.termination.isSuccess else {
+        throw tool.error(.unexpectedOutput("nothing about the unit"), "show", [unit])
+      }
+      let error = tool.error(output.result, "show", [unit])
+      guard error.reason == .unreadableProperties else { throw error }
+      answers[unit] = .failure(error)
+    }
+    return answers
+  }
+
+  private func statuses(in output: [UInt8], of units: ArraySlice<UnitName>) throws -> [UnitStatus] {
+    let statuses: [UnitStatus]
+    do {
+      statuses = try UnitStatus.parse(output)
+    } catch {
+      throw tool.error(.unexpectedOutput("\(error)"), "show", Array(units))
+    }
+    guard statuses.count <= units.count else {
+      throw tool.error(.unexpectedOutput("\(statuses.count) units for \(units.count)"), "show", Array(units))
+    }
+    for (unit, status) in zip(units, statuses)
+    where status.id != unit.name && !status.names.contains(unit.name) {
+      throw tool.error(
+        .unexpectedOutput("the unit \(DisplayText(status.id.utf8).text) in its place"), "show", [unit])
+    }
+    return statuses
+  }
+
+  /// The states of several units by one command that costs systemd next to nothing.
+  ///
+  /// - Parameter units: by their true names; an alias is not found.
+  /// - Returns: the units that are loaded. A unit that is inactive and that nothing refers to may be missing.
+  public func listUnits(_ units: [UnitName]) async throws -> [UnitName: UnitListing] {
+    // Without names it would list all units.
+    if units.isEmpty { return [:] }
+    let verb = "list-units"
+    let output = try await tool.output(
+      verb, units, Self.arguments(verb, ["--all", "--plain", "--no-legend", "--full"], units),
+      timeLimit: timeLimit)
+    return UnitListing.parse(output)
+  }
+
+  /// Properties of a unit as they are printed, for those that ``UnitStatus`` does without. What its type lacks is missing.
+  package func properties(_ names: [String], of unit: UnitName) async throws -> [String: String] {
+    let output = try await tool.output(
+      "show", [unit], Self.arguments("show", ["--property=" + names.joined(separator: ",")], [unit]),
+      timeLimit: timeLimit)
+    var properties: [String: String] = [:]
+    // By bytes: a value can end in a carriage return, which is one Character with the newline.
+    for line in output.split(separator: UInt8(ascii: "\n")) {
+      guard let equals = line.firstIndex(of: UInt8(ascii: "=")) else { continue }
+      properties[String(decoding: line[..<equals], as: UTF8.self)] = String(
+        decoding: line[(equals + 1)...], as: UTF8.self)
+    }
+    return properties
+  }
+
+  /// The units that must be active for a unit to be started (`Requires=`, `Requisite=`, `BindsTo=`).
+  public func requirements(of unit: UnitName) async throws -> [UnitName] {
+    let names = ["Requires", "Requisite", "BindsTo"]
+    let properties = try await properties(names, of: unit)
+    var units: [UnitName] = []
+    for name in names.flatMap({ properties[$0]?.split(separator: " ") ?? [] }) {
+      guard let unit = try? UnitName(String(name)), !units.contains(unit) else { continue }
+      units.append(unit)
+    }
+    return units
+  }
+
+  // MARK: Jobs
+
+  /// Starts a unit and waits until it has started: for `Type=oneshot`, until its program has ended.
+  ///
+  /// - Parameters:
+  ///   - timeLimit: none by default, as the unit has one of its own.
+  ///   - onTurn: is called when the command is about to run.
+  public func start(
+    _ unit: UnitName, timeLimit: Duration? = nil, onTurn: @Sendable () async -> Void = {}
+  ) async throws {
+    try await performJob("start", unit, timeLimit, onTurn)
+  }
+
+  /// Stops a unit and waits until it has stopped.
+  ///
+  /// - Parameters:
+  ///   - timeLimit: from its turn on; none by default, as the unit has one of its own.
+  ///   - onTurn: is called when the command is about to run.
+  public func stop(
+    _ unit: UnitName, timeLimit: Duration? = nil, onTurn: @Sendable () async -> Void = {}
+  ) async throws {
+    try await performJob("stop", unit, timeLimit, onTurn)
+  }
+
+  /// Stops a unit if it is active, starts it, and waits until it has started.
+  ///
+  /// - Parameters:
+  ///   - timeLimit: none by default, as the unit has one of its own.
+  ///   - onTurn: is called when the command is about to run.
+  public func restart(
+    _ unit: UnitName, timeLimit: Duration? = nil, onTurn: @Sendable () async -> Void = {}
+  ) async throws {
+    try await performJob("restart", unit, timeLimit, onTurn)
+  }
+
+  private func performJob(
+    _ verb: String, _ unit: UnitName, _ timeLimit: Duration?, _ onTurn: @Sendable () async -> Void
+  ) async throws {
+    try await jobs.run {
+      await onTurn()
+      try await perform(verb, [], unit, timeLimit: timeLimit)
+    }
+  }
+
+  /// Removes a queued job; one that is running is ended if it can be.
+  public func cancelJob(_ id: UInt32) async throws {
+    _ = try await tool.output(
+      "cancel \(id)", [], Self.arguments("cancel", ["--", "\(id)"]), timeLimit: timeLimit)
+  }
+
+  // MARK: Other verbs
+
+  /// Sends a signal to processes of a unit.
+  ///
+  /// - Parameters:
+  ///   - signal: a name such as `SIGHUP`, `HUP` or `RTMIN+1`, or a number.
+  ///   - whom: which of the processes. It is an error if there is none.
+  public func kill(_ unit: UnitName, signal: String, whom: KillWhom = .all) async throws {
+    // systemctl takes "list" and "help" for requests of its own.
+    let isPlain = signal.utf8.allSatisfy { byte in
+      switch byte {
+      case UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "+"),
+        UInt8(ascii: "-"):
+        true
+      default: false
+      }
+    }
+    guard isPlain, (1...16).contains(signal.utf8.count) else {
+      throw SystemdError(
+        .invalidSignal, action: "systemctl kill", units: [unit],
+        message: "\"\(DisplayText(signal.utf8.prefix(80)).text)\" is not a signal")
+    }
+    // The older spelling of the option is known to all versions; --fail is for units without processes.
+    try await perform(
+      "kill", ["--fail", "--signal=\(signal)", "--kill-who=\(whom.rawValue)"], unit, timeLimit: timeLimit)
+  }
+
+  /// Makes systemd forget that a unit has failed, and how often it was started.
+  public func resetFailed(_ unit: UnitName) async throws {
+    try await perform("reset-failed", [], unit, timeLimit: timeLimit)
+  }
+
+  private func perform(_ verb: String, _ options: [String], _ unit: UnitName, timeLimit: Duration?)
+    async throws
+  {
+    _ = try await tool.output(verb, [unit], Self.arguments(verb, options, [unit]), timeLimit: timeLimit)
+  }
+
+  private static func arguments(_ verb: String, _ options: [String] = [], _ units: [UnitName] = [])
+    -> [String]
+  {
+    ["--no-pager", "--no-ask-password", verb] + options + (units.isEmpty ? [] : ["--"] + units.map(\.name))
+  }
+}

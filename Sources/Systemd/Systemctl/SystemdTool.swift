@@ -1,0 +1,55 @@
+package import Processes
+
+/// A program of systemd's, and how to run it: what ``Systemctl`` and ``Journalctl`` have in common.
+package struct SystemdTool: Sendable {
+  let runner: any CommandRunner
+
+  /// The program's name, for errors.
+  let name: String
+
+  /// The program and what comes before it: `["/usr/bin/systemctl"]`, or `["/usr/bin/ssh", "host", "systemctl"]`.
+  private let words: [String]
+
+  package init(runner: any CommandRunner, name: String, path: String, commandPrefix: [String]) {
+    self.runner = runner
+    self.name = name
+    words = commandPrefix + [path]
+  }
+
+  func command(_ arguments: [String], timeLimit: Duration?) -> Command {
+    Command(
+      executable: Executable.find(words[0]), arguments: words.dropFirst() + arguments, timeLimit: timeLimit)
+  }
+
+  /// Runs the program and collects its output, whatever its exit status.
+  ///
+  /// - Throws: ``SystemdError`` or `CancellationError`.
+  package func run(
+    _ verb: String, _ units: [UnitName], _ arguments: [String], timeLimit: Duration?
+  ) async throws -> CommandOutput {
+    do {
+      return try await runner.run(command(arguments, timeLimit: timeLimit))
+    } catch let error as CommandError {
+      throw self.error(.command(error), verb, units)
+    }
+  }
+
+  /// Runs the program and collects its output.
+  ///
+  /// - Throws: ``SystemdError``, also for an exit status other than 0, or `CancellationError`.
+  package func output(
+    _ verb: String, _ units: [UnitName], _ arguments: [String], timeLimit: Duration?
+  ) async throws -> [UInt8] {
+    let output = try await run(verb, units, arguments, timeLimit: timeLimit)
+    guard output.result.termination.isSuccess else { throw error(output.result, verb, units) }
+    return output.standardOutput
+  }
+
+  func error(_ reason: SystemdError.Reason, _ verb: String, _ units: [UnitName] = []) -> SystemdError {
+    SystemdError(reason, action: "\(name) \(verb)", units: units)
+  }
+
+  package func error(_ result: CommandResult, _ verb: String, _ units: [UnitName] = []) -> SystemdError {
+    SystemdError(action: "\(name) \(verb)", units: units, result: result)
+  }
+}

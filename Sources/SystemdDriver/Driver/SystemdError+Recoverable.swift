@@ -1,0 +1,19 @@
+import Processes
+import Systemd
+
+extension SystemdError {
+  /// Whether the same may succeed later, without anybody changing the job, the unit's file or the agent's
+  /// configuration.
+  var isTemporary: Bool {
+    switch self.reason {
+    case .command(.notExecutable(_, _)), .accessDenied, .unitNotFound, .unitMasked, .badUnitFile, .refused,
+      .invalidSignal, .unreadableProperties, .invalidCursor:
+      false
+    case .command, .managerUnreachable, .jobFailed, .jobTimedOut, .jobCanceled, .dependencyFailed,
+      .assertionFailed,
+      .startLimitHit,
+      .noProcess, .ended, .unexpectedOutput, .other:
+      true
+    }
+  }
+}

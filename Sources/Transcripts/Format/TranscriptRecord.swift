@@ -1,0 +1,241 @@
+import Foundation
+public import Processes
+public import Systemd
+
+/// What a recording says about itself: the first line of each of its files.
+public struct TranscriptHeader: Sendable, Hashable {
+  /// The version of the format that this code writes and reads.
+  public static let currentVersion = 1
+
+  /// The version of the plugin that recorded.
+  public var plugin: String
+
+  /// Identifies the recording: all files of one have the same; 32 hexadecimal digits.
+  public var recording: String
+
+  /// The number of this file among those of the recording, from 0.
+  public var part: Int
+
+  /// When the recording began, by the wall clock of the machine that recorded.
+  public var realtime: RealtimeTimestamp
+
+  /// When the recording began, in microseconds since that machine's boot.
+  public var uptime: UInt64
+
+  /// Identifies that boot (random(4)).
+  public var bootID: String?
+
+  /// What was put before every command, to reach a systemd elsewhere.
+  public var commandPrefix: [String]
+}
+
+/// One line of a transcript.
+///
+/// All times are microseconds since the recording began, by a clock that only goes forward.
+public enum TranscriptRecord: Sendable, Hashable {
+  case header(TranscriptHeader)
+  /// A command is about to be run.
+  ///
+  /// - Parameter isContinued: whether it was started in an earlier file of the recording.
+  case start(id: UInt64, at: UInt64, Command, isContinued: Bool = false)
+  /// A command has written this to its standard output.
+  case output(id: UInt64, at: UInt64, [UInt8])
+  /// A command has ended, or could not be run.
+  case end(id: UInt64, at: UInt64, TranscriptOutcome)
+}
+
+/// What came of a command, besides its standard output.
+public enum TranscriptOutcome: Sendable, Hashable {
+  /// It ended by itself.
+  case ended(CommandResult)
+  /// It could not be started, or was killed for passing a limit.
+  case failed(CommandError)
+  /// It was killed since nobody waited for it any more.
+  case cancelled
+  /// It was killed since its output was not wanted; the text says why.
+  case refused(String)
+}
+
+extension TranscriptRecord {
+  /// Reads a line.
+  ///
+  /// - Parameter command: the command of an identifier, for errors to name.
+  /// - Throws: ``TranscriptError`` without a file's name and a line's number.
+  init(line: some Collection<UInt8>, commandOf: (UInt64) -> Command?) throws(TranscriptError) {
+    let fields: Fields
+    do {
+      fields = try JSONDecoder().decode(Fields.self, from: Data(line))
+    } catch {
+      throw TranscriptError("it is not a JSON object with a transcript's values")
+    }
+    guard let record = fields.record(commandOf) else {
+      throw TranscriptError("it is none of a transcript's records")
+    }
+    self = record
+  }
+
+  /// The line, with the line feed at its end.
+  var line: [UInt8] {
+    get throws {
+      let encoder = JSONEncoder()
+      encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+      return [UInt8](try encoder.encode(Fields(self))) + [UInt8(ascii: "\n")]
+    }
+  }
+
+  /// The values of a line on the wire. Which there are tells the records apart.
+  private struct Fields: Codable {
+    var transcript: Int?
+    var plugin: String?
+    var recording: String?
+    var part: Int?
+    var realtime: UInt64?
+    var uptime: UInt64?
+    var boot_id: String?
+    var prefix: [String]?
+
+    var start: UInt64?
+    var output: UInt64?
+    var end: UInt64?
+    var at: UInt64?
+    var command: [String]?
+    var time_limit: UInt64?
+    var output_limit: Int?
+    var continued: Bool?
+    var data: TranscriptBytes?
+    var exit: Int32?
+    var signal: Int32?
+    var failure: Failure?
+    var reason: String?
+    var duration: UInt64?
+    var stderr: TranscriptBytes?
+
+    enum Failure: String, Codable {
+      case notExecutable = "not-executable"
+      case notStarted = "not-started"
+      case timedOut = "timed-out"
+      case tooMuchOutput = "too-much-output"
+      case cancelled, refused
+    }
+
+    init(_ record: TranscriptRecord) {
+      switch record {
+      case .header(let header):
+        transcript = TranscriptHeader.currentVersion
+        plugin = header.plugin
+        recording = header.recording
+        part = header.part
+        realtime = header.realtime.microseconds
+        uptime = header.uptime
+        boot_id = header.bootID
+        prefix = header.commandPrefix
+      case .start(let id, let at, let command, let isContinued):
+        start = id
+        self.at = at
+        self.command = [command.executable] + command.arguments
+        time_limit = command.timeLimit?.microseconds
+        output_limit = command.outputLimit
+        continued = isContinued ? true : nil
+      case .output(let id, let at, let bytes):
+        output = id
+        self.at = at
+        data = TranscriptBytes(bytes: bytes)
+      case .end(let id, let at, let outcome):
+        end = id
+        self.at = at
+        take(outcome)
+      }
+    }
+
+    private mutating func take(_ outcome: TranscriptOutcome) {
+      switch outcome {
+      case .ended(let result):
+        switch result.termination {
+        case .exited(let status): exit = status
+        case .signaled(let number): signal = number
+        }
+        duration = result.duration.microseconds
+        stderr = result.standardError.isEmpty ? nil : TranscriptBytes(bytes: result.standardError)
+      case .failed(.notExecutable(_, let reason)):
+        failure = .notExecutable
+        self.reason = reason
+      case .failed(.spawnFailed(_, let reason)):
+        failure = .notStarted
+        self.reason = reason
+      case .failed(.timedOut(_, let standardError)):
+        failure = .timedOut
+        reason = standardError
+      case .failed(.tooMuchOutput):
+        failure = .tooMuchOutput
+      case .failed(.notRecorded(_, let reason)):
+        failure = .notStarted
+        self.reason = reason
+      case .cancelled:
+        failure = .cancelled
+      case .refused(let reason):
+        failure = .refused
+        self.reason = reason
+      }
+    }
+
+    func record(_ commandOf: (UInt64) -> Command?) -> TranscriptRecord? {
+      if transcript != nil { return header.map { .header($0) } }
+      guard let at, at <= Self.latest else { return nil }
+      if let start, let command, let executable = command.first {
+        return .start(
+          id: start, at: at,
+          Command(
+            executable: executable, arguments: Array(command.dropFirst()),
+            timeLimit: time_limit.map { .microseconds(Int64(min($0, Self.latest))) },
+            outputLimit: output_limit ?? 4 << 20),
+          isContinued: continued ?? false)
+      }
+      if let output, let data { return .output(id: output, at: at, data.bytes) }
+      if let end, let command = commandOf(end), let outcome = outcome(of: command) {
+        return .end(id: end, at: at, outcome)
+      }
+      return nil
+    }
+
+    /// A thousand years: sums of times stay numbers.
+    private static let latest: UInt64 = 1000 * 365 * 86400 * 1_000_000
+
+    private var header: TranscriptHeader? {
+      guard let plugin, let recording, let part, (0..<Int.max).contains(part), let realtime, let uptime,
+        let prefix
+      else { return nil }
+      return TranscriptHeader(
+        plugin: plugin, recording: recording, part: part, realtime: RealtimeTimestamp(microseconds: realtime),
+        uptime: uptime, bootID: boot_id, commandPrefix: prefix)
+    }
+
+    private func outcome(of command: Command) -> TranscriptOutcome? {
+      switch failure {
+      case .notExecutable: return .failed(.notExecutable(command, reason: reason ?? ""))
+      case .notStarted: return .failed(.spawnFailed(command, reason: reason ?? ""))
+      case .timedOut: return .failed(.timedOut(command, standardError: reason ?? ""))
+      case .tooMuchOutput: return .failed(.tooMuchOutput(command))
+      case .cancelled: return .cancelled
+      case .refused: return .refused(reason ?? "")
+      case nil: break
+      }
+      guard let termination = exit.map(Termination.exited) ?? signal.map(Termination.signaled) else {
+        return nil
+      }
+      return .ended(
+        CommandResult(
+          termination: termination, standardError: stderr?.bytes ?? [],
+          duration: .microseconds(Int64(min(duration ?? 0, Self.latest)))))
+    }
+  }
+}
+
+/// The version of a transcript, which decides whether its first line can be read at all.
+struct TranscriptVersion: Decodable {
+  let transcript: Int
+}
+
+extension Duration {
+  /// Whole microseconds; 0 for negative durations.
+  var microseconds: UInt64 { UInt64(max(self / .microseconds(1), 0)) }
+}

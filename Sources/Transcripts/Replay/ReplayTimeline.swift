@@ -1,0 +1,137 @@
+import Dispatch
+import Synchronization
+
+/// The recorded time that a replay has reached: those who wait for times go on one after the other, in the order of
+/// their times, and none while another one hands out output.
+final class ReplayTimeline: Sendable {
+  private struct Waiter {
+    let time: UInt64
+    let isDelivery: Bool
+    let continuation: CheckedContinuation<Void, any Error>
+  }
+
+  private struct State {
+    var position: UInt64
+    /// The point in time at which the recorded time was `anchorPosition`; nil before the first use.
+    var anchor: ContinuousClock.Instant?
+    var anchorPosition: UInt64
+    var limit = UInt64.max
+    var deliveryCount = 0
+    var lastTicket: UInt64 = 0
+    var waiters: [UInt64: Waiter] = [:]
+    var alarm: ContinuousClock.Instant?
+  }
+
+  private let speed: ReplaySpeed
+  private let state: Mutex<State>
+
+  /// - Parameter start: where it begins, in microseconds of the recording.
+  init(start: UInt64, speed: ReplaySpeed) {
+    self.speed = speed
+    state = Mutex(State(position: start, anchorPosition: start))
+  }
+
+  /// The recorded time that has been reached; as fast as it can, the end.
+  var present: UInt64 {
+    guard let factor = speed.factor else { return .max }
+    return state.withLock { state in
+      guard let anchor = state.anchor else { return state.position }
+      let passed = max((ContinuousClock.now - anchor) / .microseconds(1) * factor, 0)
+      let present = Double(state.anchorPosition) + passed
+      return max(state.position, min(state.limit, present < 1e18 ? UInt64(present) : .max))
+    }
+  }
+
+  /// Waits until a recorded time is reached.
+  ///
+  /// - Parameters:
+  ///   - isDelivery: whether the caller hands out output then, and calls ``delivered()`` after that.
+  ///   - endsDelivery: whether it has handed out output until now, which does the same as that call.
+  /// - Throws: `CancellationError`.
+  func reach(_ time: UInt64, isDelivery: Bool = false, endsDelivery: Bool = false) async throws {
+    let ticket = state.withLock { state in
+      state.lastTicket += 1
+      if state.anchor == nil { state.anchor = .now }
+      return state.lastTicket
+    }
+    try await withTaskCancellationHandler {
+      try await withCheckedThrowingContinuation { continuation in
+        let isCancelled = state.withLock { state in
+          if endsDelivery { state.deliveryCount -= 1 }
+          if Task.isCancelled { return true }
+          state.waiters[ticket] = Waiter(time: time, isDelivery: isDelivery, continuation: continuation)
+          return false
+        }
+        if isCancelled { continuation.resume(throwing: CancellationError()) }
+        goOn()
+      }
+    } onCancel: {
+      state.withLock { $0.waiters.removeValue(forKey: ticket) }?.continuation
+        .resume(throwing: CancellationError())
+      goOn()
+    }
+  }
+
+  /// Ends a delivery.
+  func delivered() {
+    state.withLock { $0.deliveryCount -= 1 }
+    goOn()
+  }
+
+  /// Has the time go on from `time`, if it is not later already, up to `limit`.
+  func goOn(from time: UInt64, limit: UInt64) {
+    state.withLock { state in
+      state.position = max(state.position, time)
+      state.anchor = .now
+      state.anchorPosition = state.position
+      state.limit = limit
+    }
+    goOn()
+  }
+
+  private func goOn() {
+    while let waiter = state.withLock({ next(&$0) }) { waiter.continuation.resume() }
+  }
+
+  private func next(_ state: inout State) -> Waiter? {
+    guard state.deliveryCount == 0,
+      let (ticket, waiter) = state.waiters.min(by: { ($0.value.time, $0.key) < ($1.value.time, $1.key) }),
+      waiter.time <= state.limit
+    else { return nil }
+    if let factor = speed.factor, let anchor = state.anchor, waiter.time > state.anchorPosition {
+      let due = anchor + .microseconds(1) * (Double(waiter.time - state.anchorPosition) / factor)
+      guard due <= .now else {
+        setAlarm(at: due, &state)
+        return nil
+      }
+    }
+    state.waiters[ticket] = nil
+    state.position = max(state.position, waiter.time)
+    if waiter.isDelivery { state.deliveryCount += 1 }
+    return waiter
+  }
+
+  private func setAlarm(at due: ContinuousClock.Instant, _ state: inout State) {
+    if let alarm = state.alarm, alarm <= due { return }
+    state.alarm = due
+    let milliseconds = max((due - .now) / .milliseconds(1), 0) + 1
+    DispatchQueue.global().asyncAfter(deadline: .now() + .milliseconds(Int(min(milliseconds, 60_000)))) {
+      [weak self] in
+      guard let self else { return }
+      self.state.withLock { $0.alarm = nil }
+      self.goOn()
+    }
+  }
+}
+
+/// How fast a replay goes.
+public enum ReplaySpeed: Sendable, Hashable {
+  /// So many times as fast as it was recorded.
+  case times(Double)
+  /// Without any wait that the recording would call for.
+  case asFastAsPossible
+
+  var factor: Double? {
+    if case .times(let factor) = self { factor } else { nil }
+  }
+}

@@ -1,0 +1,55 @@
+import Foundation
+import Processes
+
+/// A transcript as a script for bash(1) that runs the same commands again.
+package struct TranscriptScript: Sendable {
+  private let transcript: Transcript
+  private let includesChanges: Bool
+
+  /// - Parameter includesChanges: whether commands are run that change something, or may.
+  package init(_ transcript: Transcript, includesChanges: Bool) {
+    self.transcript = transcript
+    self.includesChanges = includesChanges
+  }
+
+  /// The lines of the script.
+  package func lines(_ print: (String) -> Void) {
+    print("#!/bin/bash")
+    print(
+      "# Made from a transcript. Read it before you run it: the commands are those of whoever recorded it.")
+    if !includesChanges { print("# Commands that change something, or may, are comments.") }
+    print("export LC_ALL=C.UTF-8 TZ=UTC SYSTEMD_PAGER= SYSTEMD_COLORS=0 SYSTEMD_URLIFY=0")
+    for exchange in transcript.exchanges {
+      print("")
+      let time = String(format: "%.6f s", Double(exchange.start) / 1e6)
+      let duration = exchange.duration.map { String(format: ", %.3f ms", $0 / .milliseconds(1)) } ?? ""
+      print("# \(time): \(exchange.status)\(duration)")
+      let isHarmless = transcript.header.commandPrefix.isEmpty && Self.isHarmless(exchange.command)
+      // It would run for ever.
+      let limit = exchange.command.arguments.contains("--follow") ? "timeout 10 " : ""
+      print((isHarmless || includesChanges ? "" : "# ") + limit + exchange.command.description)
+    }
+  }
+
+  /// The options that the plugin's own questions have.
+  private static let options = [
+    "--no-pager", "--no-ask-password", "--timestamp=", "--property=", "--all", "--plain", "--no-legend",
+    "--full",
+    "--output=", "--output-fields=", "--version", "--follow", "--no-tail", "--unit=", "--since=", "--cursor=",
+    "--boot", "--quiet", "--lines=", "--sync",
+  ]
+
+  /// Whether a command is a question of the plugin's to a program of the system's. The transcript may be anybody's.
+  private static func isHarmless(_ command: Command) -> Bool {
+    let form = CommandSignature(command)
+    guard form.kind != .change, let program = form.words.first,
+      ["/usr/bin/\(program)", "/bin/\(program)"].contains(command.executable)
+    else { return false }
+    if program == "grep" { return command.arguments.starts(with: ["-qF", "--"]) }
+    guard program == "systemctl" || program == "journalctl" else { return false }
+    return command.arguments.prefix { $0 != "--" }.allSatisfy { argument in
+      !argument.hasPrefix("-")
+        || options.contains { $0.hasSuffix("=") ? argument.hasPrefix($0) : argument == $0 }
+    }
+  }
+}

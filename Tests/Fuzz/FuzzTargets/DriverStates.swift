@@ -1,0 +1,45 @@
+import NomadPlugin
+@testable import Systemd
+
+@testable import SystemdDriver
+
+extension FuzzTarget {
+  static let driverState = FuzzTarget(
+    "driver-state",
+    seeds: [
+      "{\"bootID\":\"0a\",\"cursor\":\"s=0a;i=1\",\"invocationID\":\"0b\",\"started\":5,\"unit\":\"web.service\",\"version\":1}",
+      "{\"since\":18446744073709551615,\"unit\":\"--now\",\"version\":1}", "{\"version\":2}", "[1]", "",
+    ],
+    words: [
+      "\"version\":1", "\"unit\":\"", "\"cursor\":\"", "\"since\":", "\"started\":", "null", "1e400", "-1",
+      "{{",
+    ]
+  ) { input in
+    do {
+      let state = try DriverState(input)
+      let again = try DriverState(try state.encoded)
+      try hold(again == state, "it is another when it is written and read")
+      try hold(again.logs == state.logs && again.startedAt == state.startedAt, "its times are others")
+      if case .after(let cursor) = state.logs {
+        try hold(JournalCursor(cursor.text) == cursor, "\(cursor) is no cursor")
+      }
+    } catch let error as DriverError {
+      // A part of what was read may have grown by being escaped.
+      guard input.count < 2048 else { return }
+      try hold((try? DriverState(input)) == nil, "what was written cannot be read: \(error)")
+    }
+  }
+
+  static let logPosition = FuzzTarget(
+    "log-position",
+    seeds: ["s=0a;i=1\n5\n17\n\n", "\n0\n\n", "s=1\n-1\n1\n", "\n9223372036854775807\n2147483647\n"],
+    words: ["\n", "s=0a", "\r\n", "+1", "18446744073709551616"]
+  ) { input in
+    guard let position = LogCheckpoint(text(input)[...]) else { return }
+    try hold(position.partial >= 0, "it is \(position.partial) bytes into a line")
+    // 1 and what is less mean other processes than a holder to kill(2).
+    try hold((position.holder ?? 2) > 1, "\(position.holder ?? 0) cannot hold the logs")
+    try hold(position.text.utf8.count <= 1024, "it does not fit into its file")
+    try hold(LogCheckpoint(position.text[...]) == position, "it is another when it is written and read")
+  }
+}
