@@ -120,7 +120,7 @@ public struct HostCheck: Sendable {
     var properties: [String: String] = [:]
     let check = try await self.check("systemd", .fail) {
       let state = try await self.systemctl.systemState()
-      guard SystemdDriver.usableStates.contains(state) else {
+      guard DriverHealth.usableStates.contains(state) else {
         return Check(
           "systemd", .fail, state,
           hint: state == "offline"

@@ -1,17 +1,17 @@
 import AsyncPrimitives
 import Synchronization
 
-/// Answers requests that come at about the same time together: a few batches at a time, in each of which requests that are
-/// equal are one.
-final class RequestCoalescer<Request: Hashable & Sendable, Answer: Sendable>: Sendable {
-  /// Answers some requests. One that is missing in the result has no answer.
-  typealias Answering = @Sendable ([Request]) async throws -> [Request: Answer]
+/// Loads values for requests that come at about the same time together: a few batches at a time, in each of which equal
+/// requests are one.
+final class RequestCoalescer<Request: Hashable & Sendable, Value: Sendable>: Sendable {
+  /// Loads the values of some requests. One that is missing in the result has no value.
+  typealias Load = @Sendable ([Request]) async throws -> [Request: Value]
 
-  private typealias Waiting = [Request: Promise<Result<Answer?, any Error>>]
+  private typealias Waiting = [Request: Promise<Result<Value?, any Error>>]
 
   private let width: Int
   private let window: Duration
-  private let answering: Answering
+  private let load: Load
   private let state = Mutex((waiting: Waiting(), running: 0))
   private let wakeUps: AsyncStream<Void>
   private let wakeUp: AsyncStream<Void>.Continuation
@@ -19,21 +19,21 @@ final class RequestCoalescer<Request: Hashable & Sendable, Answer: Sendable>: Se
   /// - Parameters:
   ///   - width: how many batches may be under way: with more than one, a batch that hangs does not hold up all others.
   ///   - window: for how long a batch waits for more requests after the first.
-  ///   - answering: answers a batch.
-  init(width: Int = 1, window: Duration = .zero, answering: @escaping Answering) {
+  ///   - load: loads the values of a batch.
+  init(width: Int = 1, window: Duration = .zero, load: @escaping Load) {
     self.width = width
     self.window = window
-    self.answering = answering
+    self.load = load
     (self.wakeUps, self.wakeUp) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
   }
 
-  /// The answer to a request, from the next batch; nil if it has none.
+  /// The value for a request, from the next batch; nil if it has none. Needs ``run()``.
   ///
-  /// - Throws: what the batch's answering throws; `CancellationError`.
-  func answer(to request: Request) async throws -> Answer? {
+  /// - Throws: what the loading of the batch throws; `CancellationError`.
+  func value(for request: Request) async throws -> Value? {
     let promise = self.state.withLock { state in
       if let promise = state.waiting[request] { return promise }
-      let promise = Promise<Result<Answer?, any Error>>()
+      let promise = Promise<Result<Value?, any Error>>()
       state.waiting[request] = promise
       return promise
     }
@@ -41,13 +41,13 @@ final class RequestCoalescer<Request: Hashable & Sendable, Answer: Sendable>: Se
     return try await promise.value.get()
   }
 
-  /// Answers until the task is cancelled.
+  /// Loads batches until the task is cancelled.
   func run() async {
     await withDiscardingTaskGroup { group in
       for await _ in self.wakeUps {
         if self.window > .zero { try? await Task.sleep(for: self.window) }
         guard let batch = self.takeBatch() else { continue }
-        group.addTask { await self.answer(batch) }
+        group.addTask { await self.load(batch) }
       }
       group.cancelAll()
     }
@@ -62,15 +62,15 @@ final class RequestCoalescer<Request: Hashable & Sendable, Answer: Sendable>: Se
     }
   }
 
-  private func answer(_ batch: Waiting) async {
+  private func load(_ batch: Waiting) async {
     do {
-      let answers = try await self.answering(Array(batch.keys))
-      for (request, promise) in batch { promise.fulfil(.success(answers[request])) }
+      let values = try await self.load(Array(batch.keys))
+      for (request, promise) in batch { promise.fulfil(.success(values[request])) }
     } catch {
       for promise in batch.values { promise.fulfil(.failure(error)) }
     }
     self.state.withLock { $0.running -= 1 }
-    // For those that have come meanwhile.
+    // Requests may have come meanwhile.
     self.wakeUp.yield()
   }
 }

@@ -9,7 +9,7 @@ import Systemd
 /// Runs commands as if they belonged to a task's unit: see ``ExecContext``.
 struct UnitExec: Sendable {
   let task: UnitTask
-  let host: SystemdClient
+  let systemd: SystemdClient
   let logger: Logger
 
   /// The most that is kept of each of a collected command's two outputs, in bytes: the end. Nomad itself keeps 4 KiB
@@ -23,14 +23,14 @@ struct UnitExec: Sendable {
   private static let program = "/proc/self/exe"
 
   /// Why commands cannot be run with a configuration; nil if they can.
-  static func problem(with configuration: PluginOptions?) -> String? {
-    if configuration?.isExecEnabled == false {
+  static func problem(with options: PluginOptions?) -> String? {
+    if options?.isExecEnabled == false {
       return "the plugin's configuration has exec { enabled = false }"
     }
-    if configuration?.commandPrefix.isEmpty == false {
+    if options?.commandPrefix.isEmpty == false {
       return "the processes of units behind a command_prefix cannot be reached"
     }
-    if case .replay? = configuration?.transcript { return "a replay has no processes of units" }
+    if case .replay? = options?.transcript { return "a replay has no processes of units" }
     return geteuid() == 0 ? nil : "the plugin does not run as root"
   }
 
@@ -228,7 +228,7 @@ struct UnitExec: Sendable {
       if !isFresh, let status = await self.task.status, let process = try await self.process(of: status) {
         return process
       }
-      let status = try await self.host.show(self.task.unit)
+      let status = try await self.systemd.show(self.task.unit)
       if let process = try await self.process(of: status) { return process }
       // Otherwise it is about to have one, or has had one: the host is not where its commands belong.
       guard status.activeState == .active else {
@@ -238,7 +238,7 @@ struct UnitExec: Sendable {
       }
       return .host(
         ExecContext.HostContext(
-          properties: try await self.host.systemctl.properties(
+          properties: try await self.systemd.systemctl.properties(
             ExecContext.HostContext.properties, of: self.task.unit)))
     } catch let error as SystemdError {
       throw DriverError.recoverable("\(error)")
@@ -248,7 +248,8 @@ struct UnitExec: Sendable {
   private func process(of status: UnitStatus) async throws -> ExecContext? {
     guard let processID = status.mainProcessID, let controlGroup = status.controlGroup else { return nil }
     return .process(
-      processID, controlGroup: controlGroup, userID: try await self.task.userID(in: status.invocationID))
+      processID, controlGroup: controlGroup, userID: try await self.task.users.userID(in: status.invocationID)
+    )
   }
 
   // MARK: Errors

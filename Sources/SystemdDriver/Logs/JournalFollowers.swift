@@ -63,7 +63,7 @@ final class JournalFollowers: Sendable {
   /// ``run()``.
   ///
   /// - Throws: `SystemdError`, `CancellationError`.
-  func sync() async throws { _ = try await self.syncs.answer(to: .all) }
+  func sync() async throws { _ = try await self.syncs.value(for: .all) }
 
   private func take() -> Bool {
     self.free.withLock { free in

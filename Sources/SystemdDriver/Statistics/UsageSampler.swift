@@ -93,7 +93,7 @@ final class UsageSampler: Sendable {
   /// - Throws: `SystemdError`; `CancellationError`.
   func usage(of unit: UnitName, in controlGroup: String?) async throws -> ControlGroupUsage {
     guard controlGroup != nil else { return ControlGroupUsage() }
-    return try await self.statuses.answer(to: unit) ?? ControlGroupUsage()
+    return try await self.statuses.value(for: unit) ?? ControlGroupUsage()
   }
 
   private func sample() async {

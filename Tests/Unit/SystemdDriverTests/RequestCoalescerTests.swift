@@ -10,7 +10,7 @@ import Testing
     }
     // All ask before the first is answered.
     let answers = try await withThrowingTaskGroup(of: Int?.self) { group in
-      for number in [1, 2, 2, 3] { group.addTask { try await batches.answer(to: number) } }
+      for number in [1, 2, 2, 3] { group.addTask { try await batches.value(for: number) } }
       group.addTask {
         await batches.run()
         return nil
@@ -33,10 +33,10 @@ import Testing
       return Dictionary(uniqueKeysWithValues: numbers.map { ($0, $0) })
     }
     let running = Task { await batches.run() }
-    async let hanging = batches.answer(to: 0)
+    async let hanging = batches.value(for: 0)
     try await isHanging.value
     for number in 1...3 {
-      let answer = try await batches.answer(to: number)
+      let answer = try await batches.value(for: number)
       #expect(answer == number)
     }
     end.fulfil(())

@@ -46,11 +46,11 @@ private final class FakeSystemd: CommandRunner {
   }
 
   private func withWatcher(
-    fullLookInterval: Duration = .seconds(3600), _ body: (UnitWatcher) async throws -> Void
+    fullPollInterval: Duration = .seconds(3600), _ body: (UnitWatcher) async throws -> Void
   ) async throws {
     let watcher = UnitWatcher(
       systemctl: Systemctl(runner: self.systemd, path: "/bin/systemctl"), pollInterval: .milliseconds(5),
-      fullLookInterval: fullLookInterval,
+      fullPollInterval: fullPollInterval,
       logger: Logger(label: "tests") { _ in SwiftLogNoOpLogHandler() })
     let running = Task { await watcher.run() }
     defer { running.cancel() }
@@ -105,7 +105,7 @@ private final class FakeSystemd: CommandRunner {
 
   /// What the cheap command does not tell.
   @Test(.timeLimit(.minutes(1))) func aUnitThatDoesNotChangeIsLookedAtNowAndThen() async throws {
-    try await self.withWatcher(fullLookInterval: .milliseconds(1)) { watcher in
+    try await self.withWatcher(fullPollInterval: .milliseconds(1)) { watcher in
       let isUp = Promise<Void>()
       let again = Promise<Void>()
       _ = watcher.watch(self.unit) { _ in

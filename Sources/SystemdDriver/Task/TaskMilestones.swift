@@ -1,0 +1,39 @@
+import AsyncPrimitives
+import NomadPlugin
+
+/// What happens once in the life of a task, for those who wait for it.
+struct TaskMilestones: Sendable {
+  /// systemd is being asked to start the unit, or was before: there is something to observe.
+  let startIssued = Promise<Void>()
+  /// The start can be answered, with why it failed if it did.
+  let startAnswered = Promise<Result<Void, any Error>>()
+  /// systemd has told about the unit since it was started or recovered.
+  let firstObserved = Promise<Void>()
+  /// The unit has ended.
+  let unitEnded = Promise<ExitResult>()
+  /// The unit has ended and its lines are delivered; or the task is removed, and nobody will know.
+  let exitDelivered = Promise<Result<ExitResult, any Error>>()
+  /// The task is to be forgotten.
+  let removed = Promise<Void>()
+  /// Nothing of the task runs any more.
+  let finished = Promise<Void>()
+
+  /// Waits until the unit has ended or the task is removed, which a start that failed does as well.
+  ///
+  /// - Parameter deadline: until when to wait; nil for ever.
+  /// - Returns: false if neither is so at the deadline, or the waiting task was cancelled.
+  func hasEnded(by deadline: ContinuousClock.Instant? = nil) async -> Bool {
+    await withTaskGroup(of: Bool.self) { group in
+      group.addTask { (try? await self.unitEnded.value) != nil }
+      group.addTask { (try? await self.removed.value) != nil }
+      if let deadline {
+        group.addTask {
+          try? await Task.sleep(until: deadline, clock: .continuous)
+          return false
+        }
+      }
+      defer { group.cancelAll() }
+      return await group.next() ?? false
+    }
+  }
+}

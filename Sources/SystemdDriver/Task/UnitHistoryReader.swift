@@ -1,0 +1,28 @@
+import Logging
+import Systemd
+
+/// Asks the journal how a unit ended of which systemd does not tell all.
+struct UnitHistoryReader: Sendable {
+  let unit: UnitName
+  let journalctl: Journalctl
+  let logger: Logger
+
+  /// The pauses before the journal is asked again.
+  private static let pauses: [Duration] = [.seconds(1), .seconds(5)]
+
+  /// What the journal says of the unit; nil if the task was cancelled.
+  func read() async -> UnitHistory? {
+    do {
+      // A journald that has much to do, or starts anew, is given time.
+      return try await SystemdError.retrying(after: Self.pauses, if: { _ in true }) {
+        try await self.journalctl.history(of: self.unit)
+      }
+    } catch is CancellationError {
+      return nil
+    } catch {
+      self.logger.warning("Cannot read from the journal how the unit ended", metadata: ["error": "\(error)"])
+      // What was written before is still there.
+      return (try? await self.journalctl.history(of: self.unit, isSynced: false)) ?? UnitHistory()
+    }
+  }
+}
