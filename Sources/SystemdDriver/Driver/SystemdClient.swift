@@ -31,7 +31,7 @@ struct SystemdClient: Sendable {
     self.location = runners.location
     self.grep = runners.grep
     let commandPrefix = self.location.replay == nil ? options.commandPrefix : []
-    // Behind a prefix the other system looks the names up.
+    // Behind a prefix the other system finds the programs.
     func path(_ name: String) -> String { commandPrefix.isEmpty ? Executable.find(name) : name }
     self.systemctl = Systemctl(
       runner: runners.commands, path: options.systemctlPath ?? path("systemctl"),

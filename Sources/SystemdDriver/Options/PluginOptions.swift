@@ -11,7 +11,7 @@ struct PluginOptions: Sendable, Hashable {
   var journalctlPath: String?
   /// What is put before every command, to reach a systemd elsewhere.
   var commandPrefix: [String] = []
-  /// How often the state of all units is looked at, at least.
+  /// How often the states of all units are polled.
   var pollInterval: Duration = .seconds(1)
   /// Whether the lines of all units stay in the journal alone.
   var disablesLogCollection = false

@@ -7,7 +7,7 @@ import Systemd
 /// Reads what units use: from the kernel's files about their control groups, or where those are another host's or
 /// cannot be read, from systemd. All samples that are due at about the same time are taken together.
 final class UsageSampler: Sendable {
-  /// One who wants samples of a unit.
+  /// A subscription to the samples of a unit.
   private final class Sampling: Sendable {
     private let controlGroup: @Sendable () -> String?
     private let reader: ControlGroupReader?
@@ -32,15 +32,15 @@ final class UsageSampler: Sendable {
   private struct State {
     var samplings: [UInt64: (sampling: Sampling, due: ContinuousClock.Instant)] = [:]
     var lastID: UInt64 = 0
-    /// Fulfilled when somebody wants a first sample.
-    var news = Promise<Void>()
   }
 
   private let groups: ControlGroups?
-  /// The kernel may let a reader wait: off the threads that all tasks share.
+  /// Reading can block, so it has no place on the cooperative pool.
   private let queue = DispatchQueue(label: "systemd.usage")
   private let statuses: RequestCoalescer<UnitName, ControlGroupUsage>
   private let state = Mutex(State())
+  /// Sent when somebody wants a first sample.
+  private let joined = AsyncSignal()
   private let epoch = ContinuousClock.now
 
   /// For how long a first sample, and what systemd has to be asked, waits for others.
@@ -67,8 +67,10 @@ final class UsageSampler: Sendable {
     }
   }
 
-  /// What the files tell of a unit's usage, at once and then every `interval`, until the stream ends; nil is that they
-  /// do not, and ``usage(of:in:)`` may. A sample that nobody has taken when the next one comes is dropped.
+  /// A unit's usage from the kernel's files, at once and then every `interval`, until the stream ends.
+  ///
+  /// A sample is nil if the files cannot be read; then ``usage(of:in:)`` may have one. A sample that nobody has taken when
+  /// the next one comes is dropped.
   ///
   /// - Parameter controlGroup: the unit's control group, as systemd tells it at that time.
   func samples(every interval: Duration, in controlGroup: @escaping @Sendable () -> String?)
@@ -77,13 +79,13 @@ final class UsageSampler: Sendable {
     let (samples, continuation) = AsyncStream.makeStream(
       of: ControlGroupUsage?.self, bufferingPolicy: .bufferingNewest(1))
     let sampling = Sampling(controlGroup, self.groups, every: interval, continuation)
-    let (id, news) = self.state.withLock { state in
+    let id = self.state.withLock { state in
       state.lastID += 1
       state.samplings[state.lastID] = (sampling, due: .now)
-      return (state.lastID, state.news)
+      return state.lastID
     }
     continuation.onTermination = { [weak self] _ in self?.end(id) }
-    news.fulfil(())
+    self.joined.send()
     return (samples, continuation)
   }
 
@@ -97,14 +99,17 @@ final class UsageSampler: Sendable {
   }
 
   private func sample() async {
+    var seen: UInt64 = 0
     while !Task.isCancelled {
-      let (news, next) = self.state.withLock { ($0.news, $0.samplings.values.lazy.map { $0.due }.min()) }
+      let next = self.state.withLock { $0.samplings.values.lazy.map { $0.due }.min() }
       if let next {
-        _ = try? await news.value(within: next - .now)
+        _ = try? await withDeadline(next) { [seen] in try await self.joined.wait(after: seen) }
       } else {
-        _ = try? await news.value
+        try? await self.joined.wait(after: seen)
       }
-      if news.current != nil { try? await Task.sleep(for: Self.window) }
+      // Others may come at about the same time.
+      if self.joined.count > seen { try? await Task.sleep(for: Self.window) }
+      seen = self.joined.count
       await self.read(self.takeDue())
     }
   }
@@ -115,10 +120,9 @@ final class UsageSampler: Sendable {
     withExtendedLifetime(sampling) {}
   }
 
-  /// Those who are to get a sample now.
+  /// The subscriptions whose next sample is due.
   private func takeDue() -> [Sampling] {
     self.state.withLock { state in
-      if state.news.current != nil { state.news = Promise() }
       let now = ContinuousClock.now
       var samplings: [Sampling] = []
       for (id, (sampling, due)) in state.samplings where due <= now {
@@ -133,7 +137,7 @@ final class UsageSampler: Sendable {
     guard !samplings.isEmpty else { return }
     await withCheckedContinuation { continuation in
       self.queue.async {
-        // None is told before all are read: those who are told work at the same time.
+        // Read everything before publishing; consumers would compete for the CPU.
         let usages = samplings.map { $0.read() }
         for (sampling, usage) in zip(samplings, usages) { sampling.yield(usage) }
         continuation.resume()
@@ -141,8 +145,8 @@ final class UsageSampler: Sendable {
     }
   }
 
-  /// The time to the next sample: all who sample at one interval do it at the same times, so that they are answered
-  /// together. It is at least half the interval, and at most one and a half.
+  /// The time to the next sample: between half the interval and one and a half. All subscriptions with one interval are
+  /// due at the same times, so that they are read together.
   func timeToNextSample(every interval: Duration, from now: ContinuousClock.Instant = .now) -> Duration {
     let intervals = (now - self.epoch) / interval
     let rest = interval * (1 - (intervals - intervals.rounded(.down)))

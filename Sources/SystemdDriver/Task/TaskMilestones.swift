@@ -20,20 +20,18 @@ struct TaskMilestones: Sendable {
 
   /// Waits until the unit has ended or the task is removed, which a start that failed does as well.
   ///
-  /// - Parameter deadline: until when to wait; nil for ever.
-  /// - Returns: false if neither is so at the deadline, or the waiting task was cancelled.
-  func hasEnded(by deadline: ContinuousClock.Instant? = nil) async -> Bool {
+  /// - Returns: false if the waiting task was cancelled first.
+  func hasEnded() async -> Bool {
     await withTaskGroup(of: Bool.self) { group in
       group.addTask { (try? await self.unitEnded.value) != nil }
       group.addTask { (try? await self.removed.value) != nil }
-      if let deadline {
-        group.addTask {
-          try? await Task.sleep(until: deadline, clock: .continuous)
-          return false
-        }
-      }
       defer { group.cancelAll() }
       return await group.next() ?? false
     }
+  }
+
+  /// Waits as ``hasEnded()``, but not longer than until `deadline`; false then.
+  func hasEnded(by deadline: ContinuousClock.Instant) async -> Bool {
+    (try? await withDeadline(deadline) { await self.hasEnded() }) ?? false
   }
 }

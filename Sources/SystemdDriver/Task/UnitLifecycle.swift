@@ -40,14 +40,14 @@ struct UnitLifecycle: Sendable, Hashable {
   private var restartCount: UInt32 = 0
   private var needsDaemonReload = false
   private var isUndefined = false
-  /// Since the unit was seen to run.
+  /// The worst since the unit was seen to run.
   private var continuity: Continuity
 
-  /// How well a unit was watched, which says what is known of one that systemd has forgotten.
+  /// Whether a unit was watched without a gap, which decides what is known of one that systemd has forgotten.
   enum Continuity: Sendable, Hashable, Comparable {
     /// A failure would have been seen.
     case continuous
-    /// Nobody looked for a while: anybody can have made systemd forget a failure.
+    /// Nobody polled for a while: somebody can have made systemd forget a failure.
     case interrupted
     /// systemd could not be asked: it can be another one by now, which knows nothing.
     case disconnected
@@ -91,7 +91,7 @@ struct UnitLifecycle: Sendable, Hashable {
   ///
   /// - Parameters:
   ///   - waited: for how long the start has been under way.
-  ///   - continuity: how well the unit was watched before that.
+  ///   - continuity: whether the unit was watched without a gap until then.
   ///   - history: what the journal says, where it had to be asked.
   mutating func observe(
     _ status: UnitStatus, waited: Duration = .zero, continuity: Continuity = .continuous,
@@ -232,7 +232,7 @@ struct UnitLifecycle: Sendable, Hashable {
   }
 
   /// Whether systemd's own answer about a unit that is inactive may not be all. It keeps a unit that has failed, if
-  /// nothing says otherwise, so one that is forgotten has ended cleanly; but while nobody looked anybody could make
+  /// nothing says otherwise, so one that is forgotten has ended cleanly; but while nobody polled, somebody could make
   /// systemd forget the failure.
   private func needsHistory(_ status: UnitStatus) -> Bool {
     guard status.activeState == .inactive else { return false }
