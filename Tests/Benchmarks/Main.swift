@@ -32,6 +32,7 @@ struct Main {
     if isWanted("life") { try await Nomad.run { try await LifeBenchmarks.run($0) } }
     if isWanted("statistics") { try await StatisticsBenchmarks.run() }
     if isWanted("scale") { try await ScaleBenchmarks.run() }
+    if isWanted("spawn") { try await SpawnBenchmarks.run() }
     // The figures that have a goal, without the others.
     if wanted.contains("statistics-100") { try await StatisticsBenchmarks.run(unitCount: 100) }
     if wanted.contains("idle-100") {
