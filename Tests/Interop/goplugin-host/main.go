@@ -5,11 +5,10 @@
 //
 // It starts PLUGIN with Nomad's handshake, pings it, asks BasePlugin for its PluginInfo, and ends it; then starts it
 // from another process, which goes away without a word, as a Nomad agent that is killed does, attaches to it again,
-// asks the same, and ends it. With -auto-mtls the first part is done with mutual TLS, and the second, which go-plugin
-// does not offer then, is left out.
+// asks the same, and ends it. With -auto-mtls it asks PLUGIN for mutual TLS instead, which PLUGIN is expected to refuse.
 //
-// It prints "ok STEP" for each step, or "no STEP" for one that a plugin may lack. It exits with status 1, and the reason on standard error, at the first that
-// fails. What the plugin writes to its standard error goes to standard error too.
+// It prints "ok STEP" for each step, or "no STEP" for one that a plugin may lack. At the first that fails it exits with
+// status 1, and the reason on standard error. What the plugin writes to its standard error goes to standard error too.
 package main
 
 import (
@@ -54,7 +53,7 @@ var handshake = plugin.HandshakeConfig{
 }
 
 func main() {
-	autoMTLS := flag.Bool("auto-mtls", false, "use mutual TLS with one-time certificates")
+	autoMTLS := flag.Bool("auto-mtls", false, "ask for mutual TLS, and expect the plugin to refuse it")
 	leave := flag.Bool("leave", false, "start the plugin, print how to attach to it, and go away (used by the command itself)")
 	flag.Usage = func() {
 		fmt.Fprintln(os.Stderr, "usage: goplugin-host [-auto-mtls] PLUGIN [ARGUMENT…]")
@@ -65,10 +64,13 @@ func main() {
 		os.Exit(2)
 	}
 	var err error
-	if *leave {
+	switch {
+	case *leave:
 		err = startAndLeave(flag.Args())
-	} else {
-		err = run(flag.Args(), *autoMTLS)
+	case *autoMTLS:
+		err = askForMutualTLS(flag.Args())
+	default:
+		err = run(flag.Args())
 	}
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "goplugin-host: %v\n", err)
@@ -76,9 +78,9 @@ func main() {
 	}
 }
 
-func run(command []string, autoMTLS bool) error {
-	info, err := startAndEnd(command, autoMTLS)
-	if err != nil || autoMTLS {
+func run(command []string) error {
+	info, err := startAndEnd(command)
+	if err != nil {
 		return err
 	}
 	return reattachAndEnd(command, info)
@@ -113,10 +115,9 @@ func configuration() *plugin.ClientConfig {
 }
 
 // startAndEnd starts the plugin as a child, uses it, and ends it. It returns the answer to PluginInfo.
-func startAndEnd(command []string, autoMTLS bool) (info []byte, err error) {
+func startAndEnd(command []string) (info []byte, err error) {
 	config := configuration()
 	config.Cmd = exec.Command(command[0], command[1:]...)
-	config.AutoMTLS = autoMTLS
 	client := plugin.NewClient(config)
 	defer client.Kill()
 
@@ -130,13 +131,6 @@ func startAndEnd(command []string, autoMTLS bool) (info []byte, err error) {
 			client.NegotiatedVersion(), client.Protocol(), protocolVersion, plugin.ProtocolGRPC)
 	}
 	ok("handshake")
-	if autoMTLS {
-		// The library has checked the plugin's certificate in connecting only if there is one.
-		if config.TLSConfig == nil || config.TLSConfig.RootCAs == nil {
-			return nil, errors.New("the plugin gave no certificate: it does not do AutoMTLS")
-		}
-		ok("auto-mtls")
-	}
 	info, stdio, err := use(client)
 	if err != nil {
 		return nil, err
@@ -152,6 +146,25 @@ func startAndEnd(command []string, autoMTLS bool) (info []byte, err error) {
 		ok("shutdown (%s)", took.Round(time.Millisecond))
 		return nil
 	})
+}
+
+// askForMutualTLS starts the plugin as a host with AutoMTLS does. It fails unless the plugin ends with status 1 at once.
+func askForMutualTLS(command []string) error {
+	config := configuration()
+	config.Cmd = exec.Command(command[0], command[1:]...)
+	config.AutoMTLS = true
+	client := plugin.NewClient(config)
+	_, err := client.Start()
+	// Kill waits for the process, so its state is known then, and all that it wrote is copied.
+	client.Kill()
+	if err == nil {
+		return errors.New("the plugin started with AutoMTLS")
+	}
+	if state := config.Cmd.ProcessState; state == nil || state.ExitCode() != 1 {
+		return fmt.Errorf("asked for AutoMTLS, the plugin ended with: %v (%w)", state, err)
+	}
+	ok("auto-mtls refused")
+	return nil
 }
 
 // use makes the calls of a host that has just connected. It returns the answer to PluginInfo, and a channel that tells
