@@ -39,7 +39,7 @@ let modules: [Target] = [
   module("Processes", ["AsyncPrimitives", "CLinux", logging]),
   module("ControlGroups", ["CLinux", "Processes"]),
   module("ExecHelper", ["CLinux", "ControlGroups", "Processes"]),
-  module("Systemd", ["AsyncPrimitives", "Processes", logging]),
+  module("Systemd", ["Processes", logging]),
   module("Transcripts", ["Processes", "Systemd", logging]),
   module("LibGRPCTransport", ["AsyncPrimitives", "CGRPC", grpcCore]),
   module(
@@ -79,6 +79,9 @@ let tests: [Target] = [
       grpcCore, logging,
     ],
     path: "Tests/Support/NomadTestSupport", swiftSettings: settings),
+  .testTarget(
+    name: "ArchitectureTests", dependencies: ["TestHelpers"], path: "Tests/Unit/ArchitectureTests",
+    swiftSettings: settings),
   unitTests("AsyncPrimitives", ["TestHelpers"]),
   unitTests("Processes", ["AsyncPrimitives", "TestHelpers", logging]),
   unitTests("ControlGroups", ["Processes", "TestHelpers"]),
