@@ -340,7 +340,7 @@ import Testing
         #expect(stop?.description.contains(text) == true, "\(String(describing: stop))")
         let fingerprint = try await nomad.firstFingerprint()
         #expect(fingerprint.health == .unhealthy && fingerprint.healthDescription.contains(text))
-        try await nomad.warnings.warning(with: "cannot be looked at")
+        try await nomad.warnings.warning(with: "Cannot read unit states")
         let state = try await task.inspect().state
         #expect(state == .running)
         let count = task.allocation.lines.count

@@ -2,7 +2,7 @@ import AsyncPrimitives
 import Testing
 
 /// Runs a few tests at once: each has plugins and units of its own, and with all of them at once a small machine does
-/// little but change between processes.
+/// little but change between processes. A test's time limit includes the wait for its turn.
 struct LimitedParallelism: SuiteTrait, TestTrait, TestScoping {
   private static let permits = AsyncSemaphore(permits: 8)
 

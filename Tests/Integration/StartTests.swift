@@ -184,7 +184,7 @@ import Testing
     }
   }
 
-  @Test(.timeLimit(.minutes(2))) func aStartThatIsUnderWayIsJoined() async throws {
+  @Test(.timeLimit(.minutes(10))) func aStartThatIsUnderWayIsJoined() async throws {
     let unit = try await Units.install(
       "[Service]", "Type=oneshot",
       "ExecStartPre=/bin/sh -c 'until test -e /run/NAME.go; do sleep 0.02; done'",

@@ -50,7 +50,7 @@ import Testing
   }
 
   /// Whoever listens until the driver has ended the events has heard all.
-  @Test(.timeLimit(.minutes(1))) func theEventsEndWithTheDriver() async throws {
+  @Test(.timeLimit(.minutes(10))) func theEventsEndWithTheDriver() async throws {
     let unit = try await Units.make("t-sleep")
     try await Nomad.run { nomad in
       let events = TaskEvents()
