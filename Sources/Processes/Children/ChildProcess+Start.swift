@@ -105,7 +105,7 @@ extension ChildProcess {
 
     init(for command: Command) throws(CommandError) {
       var ends: [Int32] = [-1, -1]
-      guard pipe(&ends) == 0 else { throw descriptorError(command, errno) }
+      guard pipe(&ends) == 0 else { throw ChildProcess.descriptorError(command, errno) }
       for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
       _ = fcntl(ends[0], F_SETFL, O_NONBLOCK)
       // A larger pipe means fewer, larger reads. Where the kernel refuses it, the usual size does.
@@ -113,7 +113,7 @@ extension ChildProcess {
       guard let readingEnd = ReadableDescriptor(ends[0]) else {
         let error = errno
         Glibc.close(ends[1])
-        throw descriptorError(command, error)
+        throw ChildProcess.descriptorError(command, error)
       }
       self.readingEnd = readingEnd
       self.writingEnd = ends[1]

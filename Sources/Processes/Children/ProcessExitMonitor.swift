@@ -28,7 +28,7 @@ package final class ProcessExitMonitor: Sendable {
   }
 
   deinit {
-    monitor.remove(descriptor, id: id)
-    close(descriptor)
+    self.monitor.remove(self.descriptor, id: self.id)
+    close(self.descriptor)
   }
 }

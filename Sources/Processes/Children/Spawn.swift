@@ -75,10 +75,10 @@ package struct Spawn: Sendable {
       posix_spawn_file_actions_adddup2(&actions, STDIN_FILENO, STDOUT_FILENO)
       posix_spawn_file_actions_adddup2(&actions, STDIN_FILENO, STDERR_FILENO)
     }
-    if let report { posix_spawn_file_actions_adddup2(&actions, report, Self.reportDescriptor) }
+    if let report = self.report { posix_spawn_file_actions_adddup2(&actions, report, Self.reportDescriptor) }
     posix_spawn_file_actions_addclosefrom_np(
       &actions, Self.reportDescriptor + (self.report == nil ? 0 : 1))
-    if let directory { posix_spawn_file_actions_addchdir_np(&actions, directory) }
+    if let directory = self.directory { posix_spawn_file_actions_addchdir_np(&actions, directory) }
 
     var attributes = posix_spawnattr_t()
     posix_spawnattr_init(&attributes)

@@ -28,7 +28,7 @@ public struct Command: Sendable, Hashable {
 extension Command: CustomStringConvertible {
   /// The command as one line that can be pasted into bash, zsh or any shell that knows `$'…'`.
   public var description: String {
-    ([executable] + arguments).map(Self.quote).joined(separator: " ")
+    ([self.executable] + self.arguments).map(Self.quote).joined(separator: " ")
   }
 
   private static func quote(_ argument: String) -> String {
@@ -55,7 +55,7 @@ extension Command: CustomStringConvertible {
       case "\n": quoted += "\\n"
       case "\t": quoted += "\\t"
       case _ where scalar.isHidden:
-        quoted += String(scalar).utf8.map { "\\" + octal($0) }.joined()
+        quoted += String(scalar).utf8.map { "\\" + self.octal($0) }.joined()
       default: quoted.unicodeScalars.append(scalar)
       }
     }

@@ -21,7 +21,7 @@ extension CommandRunner {
   ///   what ``run(_:onOutput:)`` throws.
   public func run(_ command: Command) async throws -> CommandOutput {
     var output: [UInt8] = []
-    let result = try await run(command) { chunk in
+    let result = try await self.run(command) { chunk in
       guard chunk.count <= command.outputLimit - output.count else {
         throw CommandError.tooMuchOutput(command)
       }

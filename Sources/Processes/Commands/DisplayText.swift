@@ -14,7 +14,7 @@ package struct DisplayText {
       }
       .map { $0.trimmingWhitespace() }
     let joined = lines.filter { !$0.isEmpty }.joined(separator: " ")
-    text = joined.count > Self.limit ? "…" + joined.suffix(Self.limit) : joined
+    self.text = joined.count > Self.limit ? "…" + joined.suffix(Self.limit) : joined
   }
 }
 
@@ -30,6 +30,6 @@ extension Unicode.Scalar {
 
 extension String {
   fileprivate func trimmingWhitespace() -> String {
-    String(drop(while: \.isWhitespace).reversed().drop(while: \.isWhitespace).reversed())
+    String(self.drop(while: \.isWhitespace).reversed().drop(while: \.isWhitespace).reversed())
   }
 }

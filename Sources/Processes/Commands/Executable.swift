@@ -16,12 +16,13 @@ public enum Executable {
   ) -> String {
     if name.contains("/") { return name }
     let directories = path().split(separator: ":").filter { $0.hasPrefix("/") } + ["/usr/bin", "/bin"]
-    return directories.lazy.map { "\($0)/\(name)" }.first { problem(with: $0) == nil } ?? "/usr/bin/\(name)"
+    return directories.lazy.map { "\($0)/\(name)" }.first { self.problem(with: $0) == nil }
+      ?? "/usr/bin/\(name)"
   }
 
   /// Checks that a command can be started, as far as that is known beforehand, to say more than an error number does.
   static func check(_ command: Command) throws(CommandError) {
-    if let problem = problem(with: command.executable) ?? formatProblem(with: command.executable) {
+    if let problem = self.problem(with: command.executable) ?? self.formatProblem(with: command.executable) {
       throw .notExecutable(command, reason: problem)
     }
     if command.arguments.contains(where: { $0.utf8.contains(0) }) {
@@ -54,6 +55,6 @@ public enum Executable {
     guard let interpreter = words.first.map({ String(decoding: $0, as: UTF8.self) }) else {
       return "a script that names no interpreter"
     }
-    return problem(with: interpreter).map { "its interpreter \(interpreter): \($0)" }
+    return self.problem(with: interpreter).map { "its interpreter \(interpreter): \($0)" }
   }
 }

@@ -22,24 +22,24 @@ package struct LineSplitter {
     while let end = chunk[start...].firstIndex(of: UInt8(ascii: "\n")) {
       let rest = chunk[start..<end]
       start = end + 1
-      if isDropping || partial.count + rest.count > maximumLength {
-        droppedCount += 1
-        isDropping = false
-        partial = []
-      } else if partial.isEmpty {
+      if self.isDropping || self.partial.count + rest.count > self.maximumLength {
+        self.droppedCount += 1
+        self.isDropping = false
+        self.partial = []
+      } else if self.partial.isEmpty {
         try onLine(rest)
       } else {
-        let line = partial + rest
-        partial = []
+        let line = self.partial + rest
+        self.partial = []
         try onLine(line[...])
       }
     }
     let rest = chunk[start...]
-    if isDropping || partial.count + rest.count > maximumLength {
-      isDropping = true
-      partial = []
+    if self.isDropping || self.partial.count + rest.count > self.maximumLength {
+      self.isDropping = true
+      self.partial = []
     } else {
-      partial += rest
+      self.partial += rest
     }
   }
 }

@@ -19,7 +19,7 @@ package final class ReadableDescriptor: Sendable {
     let mutex = Mutex(State())
 
     func takeWaiter() -> CheckedContinuation<Void, Never>? {
-      mutex.withLock { state in
+      self.mutex.withLock { state in
         defer { state.waiter = nil }
         return state.waiter
       }
@@ -65,14 +65,14 @@ package final class ReadableDescriptor: Sendable {
   /// Waits until the descriptor is readable or at its end, or ``finish()`` was called.
   package func wait() async {
     await withCheckedContinuation { continuation in
-      let isFinishing = state.mutex.withLock { state in
+      let isFinishing = self.state.mutex.withLock { state in
         if !state.isFinishing { state.waiter = continuation }
         return state.isFinishing
       }
       if isFinishing {
         continuation.resume()
       } else {
-        monitor.arm(descriptor, id: id)
+        self.monitor.arm(self.descriptor, id: self.id)
       }
     }
   }
@@ -82,12 +82,12 @@ package final class ReadableDescriptor: Sendable {
     var hasWaited = false
     while true {
       var available: Int32 = 0
-      let isFinishing = state.mutex.withLock { $0.isFinishing }
-      guard ioctl(descriptor, UInt(FIONREAD), &available) == 0 else { return nil }
+      let isFinishing = self.state.mutex.withLock { $0.isFinishing }
+      guard ioctl(self.descriptor, UInt(FIONREAD), &available) == 0 else { return nil }
       var limit = Self.chunkSize
       if isFinishing {
-        limit = state.mutex.withLock { state in
-          let remaining = state.remaining ?? (isTerminal ? Self.terminalBufferSize : Int(available))
+        limit = self.state.mutex.withLock { state in
+          let remaining = state.remaining ?? (self.isTerminal ? Self.terminalBufferSize : Int(available))
           state.remaining = remaining
           return min(remaining, limit)
         }
@@ -98,24 +98,24 @@ package final class ReadableDescriptor: Sendable {
       let chunk = [UInt8](unsafeUninitializedCapacity: min(max(Int(available), 4096), limit)) {
         buffer, filled in
         repeat {
-          count = read(descriptor, buffer.baseAddress, buffer.count)
+          count = read(self.descriptor, buffer.baseAddress, buffer.count)
         } while count < 0 && errno == EINTR
         error = errno
         filled = max(count, 0)
       }
       if count > 0 {
-        if isFinishing { state.mutex.withLock { $0.remaining = ($0.remaining ?? 0) - count } }
+        if isFinishing { self.state.mutex.withLock { $0.remaining = ($0.remaining ?? 0) - count } }
         // A program that always has more to say must not keep other tasks from running.
         if !hasWaited { await Task.yield() }
         return chunk
       }
       if count == 0 || error != EAGAIN || isFinishing { return nil }
-      if isBusy, !hasWaited {
+      if self.isBusy, !hasWaited {
         hasWaited = true
         try? await Task.sleep(for: Self.pause)
       } else {
         hasWaited = true
-        await measuredWait()
+        await self.measuredWait()
       }
     }
   }
@@ -123,24 +123,24 @@ package final class ReadableDescriptor: Sendable {
   /// Whether so much comes, in small portions, that waiting for each of them would cost more than reading it.
   ///
   /// journalctl writes 4 KiB at a time, 6,000 times a second when it has much to tell.
-  private var isBusy: Bool { state.mutex.withLock { $0.shortWaitCount >= 16 } }
+  private var isBusy: Bool { self.state.mutex.withLock { $0.shortWaitCount >= 16 } }
 
   private func measuredWait() async {
     let start = ContinuousClock.now
-    await wait()
+    await self.wait()
     let isShort = ContinuousClock.now - start < Self.pause
-    state.mutex.withLock { $0.shortWaitCount = isShort ? $0.shortWaitCount + 1 : 0 }
+    self.state.mutex.withLock { $0.shortWaitCount = isShort ? $0.shortWaitCount + 1 : 0 }
   }
 
   /// Ends reading after what can be read now, though others may hold the other end of a pipe open.
   package func finish() {
-    state.mutex.withLock { $0.isFinishing = true }
-    state.takeWaiter()?.resume()
+    self.state.mutex.withLock { $0.isFinishing = true }
+    self.state.takeWaiter()?.resume()
   }
 
   /// Closes the descriptor.
   package func close() {
-    monitor.remove(descriptor, id: id)
-    Glibc.close(descriptor)
+    self.monitor.remove(self.descriptor, id: self.id)
+    Glibc.close(self.descriptor)
   }
 }

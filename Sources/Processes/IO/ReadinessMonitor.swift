@@ -24,7 +24,7 @@ package final class ReadinessMonitor: Sendable {
 
   /// The process's monitor; `nil`, with `errno` set, if there is none yet and none can be made.
   package static var shared: ReadinessMonitor? {
-    instance.withLock { instance in
+    self.instance.withLock { instance in
       if let instance { return instance }
       let epoll = epoll_create1(Int32(EPOLL_CLOEXEC))
       guard epoll >= 0 else { return nil }
@@ -42,14 +42,14 @@ package final class ReadinessMonitor: Sendable {
   /// - Parameter onReady: is called on the monitor's thread, once for each ``arm(_:id:for:)``.
   /// - Returns: a number that stands for the descriptor; `nil`, with `errno` set, on failure.
   package func add(_ descriptor: Int32, onReady: @escaping @Sendable () -> Void) -> UInt64? {
-    let id = state.withLock { state in
+    let id = self.state.withLock { state in
       state.lastID += 1
       state.observers[state.lastID] = onReady
       return state.lastID
     }
-    if control(EPOLL_CTL_ADD, descriptor, EPOLLONESHOT.rawValue, id) == 0 { return id }
+    if self.control(EPOLL_CTL_ADD, descriptor, EPOLLONESHOT.rawValue, id) == 0 { return id }
     let error = errno
-    state.withLock { state in _ = state.observers.removeValue(forKey: id) }
+    self.state.withLock { state in _ = state.observers.removeValue(forKey: id) }
     errno = error
     return nil
   }
@@ -63,18 +63,18 @@ package final class ReadinessMonitor: Sendable {
   package func arm(_ descriptor: Int32, id: UInt64, for readiness: Readiness = .reading) {
     let event = readiness == .reading ? EPOLLIN : EPOLLOUT
     // It was added, so there is nothing that this could lack.
-    _ = control(EPOLL_CTL_MOD, descriptor, event.rawValue | EPOLLONESHOT.rawValue, id)
+    _ = self.control(EPOLL_CTL_MOD, descriptor, event.rawValue | EPOLLONESHOT.rawValue, id)
   }
 
   /// Ends looking after a descriptor, before it is closed.
   package func remove(_ descriptor: Int32, id: UInt64) {
-    _ = control(EPOLL_CTL_DEL, descriptor, 0, id)
-    state.withLock { state in _ = state.observers.removeValue(forKey: id) }
+    _ = self.control(EPOLL_CTL_DEL, descriptor, 0, id)
+    self.state.withLock { state in _ = state.observers.removeValue(forKey: id) }
   }
 
   private func control(_ operation: Int32, _ descriptor: Int32, _ events: UInt32, _ id: UInt64) -> Int32 {
     var event = epoll_event(events: events, data: epoll_data_t(u64: id))
-    return epoll_ctl(epoll, operation, descriptor, &event)
+    return epoll_ctl(self.epoll, operation, descriptor, &event)
   }
 
   private func run() {
@@ -84,10 +84,10 @@ package final class ReadinessMonitor: Sendable {
     pthread_sigmask(SIG_SETMASK, &all, nil)
     var events = [epoll_event](repeating: epoll_event(), count: 64)
     while true {
-      let count = epoll_wait(epoll, &events, Int32(events.count), -1)
+      let count = epoll_wait(self.epoll, &events, Int32(events.count), -1)
       // An event may have been fetched before its descriptor was removed; numbers are never used again.
       for event in events.prefix(Int(max(count, 0))) {
-        state.withLock { $0.observers[event.data.u64] }?()
+        self.state.withLock { $0.observers[event.data.u64] }?()
       }
     }
   }

@@ -10,36 +10,36 @@ struct JSONScanner {
 
   init(_ bytes: ArraySlice<UInt8>) {
     self.bytes = bytes
-    position = bytes.startIndex
+    self.position = bytes.startIndex
   }
 
   // MARK: Objects
 
   /// Reads the beginning of an object.
   mutating func beginObject() throws(JSONError) {
-    try expect("{")
+    try self.expect("{")
   }
 
   /// Reads the next key of an object and its colon; `nil` at the object's end.
   ///
   /// - Parameter isFirst: whether no key of the object was read so far; is cleared.
   mutating func nextKey(isFirst: inout Bool) throws(JSONError) -> ArraySlice<UInt8>? {
-    skipWhitespace()
-    if take("}") { return nil }
+    self.skipWhitespace()
+    if self.take("}") { return nil }
     if !isFirst {
-      try expect(",")
-      skipWhitespace()
+      try self.expect(",")
+      self.skipWhitespace()
     }
     isFirst = false
-    let key = try string()
-    try expect(":")
+    let key = try self.string()
+    try self.expect(":")
     return key
   }
 
   /// Makes sure that nothing but white space is left.
   mutating func end() throws(JSONError) {
-    skipWhitespace()
-    if position != bytes.endIndex { throw error("something after the end of the object") }
+    self.skipWhitespace()
+    if self.position != self.bytes.endIndex { throw self.error("something after the end of the object") }
   }
 
   // MARK: Values
@@ -47,39 +47,39 @@ struct JSONScanner {
   /// Reads a value in the forms that journalctl gives to fields: a string, an array of byte numbers, `null`, or an
   /// array of these for a field that the entry has several times. A value of another form counts as `null`.
   mutating func fieldValue() throws(JSONError) -> JournalFieldValue {
-    skipWhitespace()
-    switch peek {
+    self.skipWhitespace()
+    switch self.peek {
     case UInt8(ascii: "\""):
-      return .one(try string())
+      return .one(try self.string())
     case UInt8(ascii: "["):
-      return try fieldArray()
+      return try self.fieldArray()
     default:
-      try skipValue()
+      try self.skipValue()
       return .none
     }
   }
 
   private mutating func fieldArray() throws(JSONError) -> JournalFieldValue {
-    try expect("[")
-    skipWhitespace()
-    if take("]") { return .one([]) }
-    if let byte = peek, Self.isDigit(byte) {
-      return .one(try restOfByteArray()[...])
+    try self.expect("[")
+    self.skipWhitespace()
+    if self.take("]") { return .one([]) }
+    if let byte = self.peek, Self.isDigit(byte) {
+      return .one(try self.restOfByteArray()[...])
     }
     var values: [ArraySlice<UInt8>] = []
     repeat {
-      skipWhitespace()
-      if peek == UInt8(ascii: "\"") {
-        values.append(try string())
-      } else if take("[") {
-        skipWhitespace()
-        values.append(take("]") ? [] : try restOfByteArray()[...])
+      self.skipWhitespace()
+      if self.peek == UInt8(ascii: "\"") {
+        values.append(try self.string())
+      } else if self.take("[") {
+        self.skipWhitespace()
+        values.append(self.take("]") ? [] : try self.restOfByteArray()[...])
       } else {
-        try skipValue()
+        try self.skipValue()
       }
-      skipWhitespace()
-    } while take(",")
-    try expect("]")
+      self.skipWhitespace()
+    } while self.take(",")
+    try self.expect("]")
     return .many(values)
   }
 
@@ -87,118 +87,119 @@ struct JSONScanner {
   private mutating func restOfByteArray() throws(JSONError) -> [UInt8] {
     var result: [UInt8] = []
     repeat {
-      skipWhitespace()
+      self.skipWhitespace()
       var value = 0
-      let start = position
-      while let byte = peek, Self.isDigit(byte), position - start < 3 {
+      let start = self.position
+      while let byte = self.peek, Self.isDigit(byte), self.position - start < 3 {
         value = value * 10 + Int(byte - UInt8(ascii: "0"))
-        position += 1
+        self.position += 1
       }
-      guard position > start, let byte = UInt8(exactly: value), position - start == 1 || bytes[start] != 0x30
+      guard self.position > start, let byte = UInt8(exactly: value),
+        self.position - start == 1 || self.bytes[start] != 0x30
       else {
-        throw error("not the number of a byte")
+        throw self.error("not the number of a byte")
       }
       result.append(byte)
-      skipWhitespace()
-    } while take(",")
-    try expect("]")
+      self.skipWhitespace()
+    } while self.take(",")
+    try self.expect("]")
     return result
   }
 
   /// Reads any value and drops it.
   mutating func skipValue() throws(JSONError) {
-    try skipValue(depth: 0)
+    try self.skipValue(depth: 0)
   }
 
   private mutating func skipValue(depth: Int) throws(JSONError) {
-    if depth > Self.depthLimit { throw error("nested too deeply") }
-    skipWhitespace()
-    switch peek {
+    if depth > Self.depthLimit { throw self.error("nested too deeply") }
+    self.skipWhitespace()
+    switch self.peek {
     case UInt8(ascii: "\""):
-      _ = try string()
+      _ = try self.string()
     case UInt8(ascii: "{"):
-      try beginObject()
+      try self.beginObject()
       var isFirst = true
-      while try nextKey(isFirst: &isFirst) != nil { try skipValue(depth: depth + 1) }
+      while try self.nextKey(isFirst: &isFirst) != nil { try self.skipValue(depth: depth + 1) }
     case UInt8(ascii: "["):
-      try expect("[")
-      skipWhitespace()
-      if take("]") { return }
+      try self.expect("[")
+      self.skipWhitespace()
+      if self.take("]") { return }
       repeat {
-        try skipValue(depth: depth + 1)
-        skipWhitespace()
-      } while take(",")
-      try expect("]")
-    case UInt8(ascii: "n"): try literal("null")
-    case UInt8(ascii: "t"): try literal("true")
-    case UInt8(ascii: "f"): try literal("false")
-    default: try skipNumber()
+        try self.skipValue(depth: depth + 1)
+        self.skipWhitespace()
+      } while self.take(",")
+      try self.expect("]")
+    case UInt8(ascii: "n"): try self.literal("null")
+    case UInt8(ascii: "t"): try self.literal("true")
+    case UInt8(ascii: "f"): try self.literal("false")
+    default: try self.skipNumber()
     }
   }
 
   private mutating func literal(_ text: StaticString) throws(JSONError) {
     let count = text.utf8CodeUnitCount
-    guard bytes.endIndex - position >= count,
-      bytes[position..<(position + count)].elementsEqual(
+    guard self.bytes.endIndex - self.position >= count,
+      self.bytes[self.position..<(self.position + count)].elementsEqual(
         UnsafeBufferPointer(start: text.utf8Start, count: count))
-    else { throw error("not a value") }
-    position += count
+    else { throw self.error("not a value") }
+    self.position += count
   }
 
   private mutating func skipNumber() throws(JSONError) {
-    _ = take("-")
-    if !take("0") { try skipDigits() }
-    if take(".") { try skipDigits() }
-    if take("e") || take("E") {
-      if !take("+") { _ = take("-") }
-      try skipDigits()
+    _ = self.take("-")
+    if !self.take("0") { try self.skipDigits() }
+    if self.take(".") { try self.skipDigits() }
+    if self.take("e") || self.take("E") {
+      if !self.take("+") { _ = self.take("-") }
+      try self.skipDigits()
     }
   }
 
   private mutating func skipDigits() throws(JSONError) {
-    let start = position
-    while let byte = peek, Self.isDigit(byte) { position += 1 }
-    if position == start { throw error("not a value") }
+    let start = self.position
+    while let byte = self.peek, Self.isDigit(byte) { self.position += 1 }
+    if self.position == start { throw self.error("not a value") }
   }
 
   // MARK: Strings
 
   /// Reads a string. One without escapes is a part of the input, bytes that are not UTF-8 included.
   private mutating func string() throws(JSONError) -> ArraySlice<UInt8> {
-    try expect("\"")
-    let start = position
-    try skipPlain()
-    if take("\"") { return bytes[start..<(position - 1)] }
-    var result = Array(bytes[start..<position])
-    while !take("\"") {
-      let plain = position
-      try skipPlain()
-      result += bytes[plain..<position]
-      if take("\\") { try appendEscaped(to: &result) }
+    try self.expect("\"")
+    let start = self.position
+    try self.skipPlain()
+    if self.take("\"") { return self.bytes[start..<(self.position - 1)] }
+    var result = Array(self.bytes[start..<self.position])
+    while !self.take("\"") {
+      let plain = self.position
+      try self.skipPlain()
+      result += self.bytes[plain..<self.position]
+      if self.take("\\") { try self.appendEscaped(to: &result) }
     }
     return result[...]
   }
 
   /// Goes on to the next quotation mark or backslash.
   private mutating func skipPlain() throws(JSONError) {
-    var index = position
-    let end = bytes.endIndex
+    var index = self.position
+    let end = self.bytes.endIndex
     while index < end {
-      let byte = bytes[index]
+      let byte = self.bytes[index]
       if byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") { break }
       if byte < 0x20 {
-        position = index
-        throw error("a control character in a string")
+        self.position = index
+        throw self.error("a control character in a string")
       }
       index += 1
     }
-    position = index
-    if index == end { throw error("the end of the line in a string") }
+    self.position = index
+    if index == end { throw self.error("the end of the line in a string") }
   }
 
   private mutating func appendEscaped(to result: inout [UInt8]) throws(JSONError) {
-    guard let byte = peek else { throw error("the end of the line in a string") }
-    position += 1
+    guard let byte = self.peek else { throw self.error("the end of the line in a string") }
+    self.position += 1
     switch byte {
     case UInt8(ascii: "\""), UInt8(ascii: "\\"), UInt8(ascii: "/"): result.append(byte)
     case UInt8(ascii: "b"): result.append(0x08)
@@ -207,27 +208,27 @@ struct JSONScanner {
     case UInt8(ascii: "r"): result.append(0x0d)
     case UInt8(ascii: "t"): result.append(0x09)
     case UInt8(ascii: "u"):
-      result += String(Character(try unicodeScalar())).utf8
+      result += String(Character(try self.unicodeScalar())).utf8
     default:
-      position -= 1
-      throw error("an unknown escape")
+      self.position -= 1
+      throw self.error("an unknown escape")
     }
   }
 
   /// Reads what follows `\u`. Half of a surrogate pair becomes U+FFFD.
   private mutating func unicodeScalar() throws(JSONError) -> Unicode.Scalar {
-    let unit = try hexadecimal()
+    let unit = try self.hexadecimal()
     if let scalar = Unicode.Scalar(unit) { return scalar }
-    let rest = position
-    if unit < 0xdc00, take("\\"), take("u") {
-      let low = try hexadecimal()
+    let rest = self.position
+    if unit < 0xdc00, self.take("\\"), self.take("u") {
+      let low = try self.hexadecimal()
       if (0xdc00...0xdfff).contains(low),
         let scalar = Unicode.Scalar(0x10000 + ((unit - 0xd800) << 10) + (low - 0xdc00))
       {
         return scalar
       }
     }
-    position = rest
+    self.position = rest
     return "\u{fffd}"
   }
 
@@ -235,38 +236,40 @@ struct JSONScanner {
     var value: UInt32 = 0
     for _ in 0..<4 {
       let digit: UInt8? =
-        switch peek {
+        switch self.peek {
         case .some(let byte) where Self.isDigit(byte): byte - UInt8(ascii: "0")
         case .some(let byte) where (UInt8(ascii: "a")...UInt8(ascii: "f")).contains(byte | 0x20):
           (byte | 0x20) - UInt8(ascii: "a") + 10
         default: nil
         }
-      guard let digit else { throw error("not a hexadecimal digit") }
+      guard let digit else { throw self.error("not a hexadecimal digit") }
       value = value << 4 | UInt32(digit)
-      position += 1
+      self.position += 1
     }
     return value
   }
 
   // MARK: Bytes
 
-  private var peek: UInt8? { position < bytes.endIndex ? bytes[position] : nil }
+  private var peek: UInt8? { self.position < self.bytes.endIndex ? self.bytes[self.position] : nil }
 
   private mutating func take(_ character: Unicode.Scalar) -> Bool {
-    guard position < bytes.endIndex, bytes[position] == UInt8(ascii: character) else { return false }
-    position += 1
+    guard self.position < self.bytes.endIndex, self.bytes[self.position] == UInt8(ascii: character) else {
+      return false
+    }
+    self.position += 1
     return true
   }
 
   private mutating func expect(_ character: Unicode.Scalar) throws(JSONError) {
-    skipWhitespace()
-    if !take(character) { throw error("no \(character) where one must be") }
+    self.skipWhitespace()
+    if !self.take(character) { throw self.error("no \(character) where one must be") }
   }
 
   private mutating func skipWhitespace() {
-    while position < bytes.endIndex {
-      switch bytes[position] {
-      case 0x20, 0x09, 0x0a, 0x0d: position += 1
+    while self.position < self.bytes.endIndex {
+      switch self.bytes[self.position] {
+      case 0x20, 0x09, 0x0a, 0x0d: self.position += 1
       default: return
       }
     }
@@ -275,7 +278,7 @@ struct JSONScanner {
   private static func isDigit(_ byte: UInt8) -> Bool { (0x30...0x39).contains(byte) }
 
   private func error(_ problem: String) -> JSONError {
-    JSONError(offset: position - bytes.startIndex, problem: problem)
+    JSONError(offset: self.position - self.bytes.startIndex, problem: problem)
   }
 }
 
@@ -286,7 +289,7 @@ struct JSONError: Error, Hashable, CustomStringConvertible {
 
   let problem: String
 
-  var description: String { "\(problem), at byte \(offset)" }
+  var description: String { "\(self.problem), at byte \(self.offset)" }
 }
 
 /// The value of a field of a journal entry.
@@ -309,11 +312,11 @@ enum JournalFieldValue {
   }
 
   /// The only or first value as text; bytes that are not UTF-8 are replaced.
-  var text: String? { first.map { String(decoding: $0, as: UTF8.self) } }
+  var text: String? { self.first.map { String(decoding: $0, as: UTF8.self) } }
 
   /// The only or first value as a decimal number.
   func number<Number: FixedWidthInteger>() -> Number? {
-    guard let first, !first.isEmpty else { return nil }
+    guard let first = self.first, !first.isEmpty else { return nil }
     var number: Number = 0
     for byte in first {
       guard (0x30...0x39).contains(byte) else { return nil }

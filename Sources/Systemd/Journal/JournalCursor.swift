@@ -103,5 +103,5 @@ extension JournalCursor {
 
 extension JournalCursor: CustomStringConvertible {
   /// The text of the cursor.
-  public var description: String { text }
+  public var description: String { self.text }
 }

@@ -84,30 +84,30 @@ public struct JournalEntry: Sendable, Hashable {
   public var json: [UInt8]?
 
   /// Whether the service manager says here something about a unit: that it was started, its main process exited …
-  public var isLifecycle: Bool { processID == 1 && subjectUnit != nil }
+  public var isLifecycle: Bool { self.processID == 1 && self.subjectUnit != nil }
 
   /// Whether journald says here that it has dropped entries of a unit, as those were too many (`RateLimitBurst=`).
   public var isSuppression: Bool {
-    transport == "driver" && messageID == "a596d6fe7bfa4994828e72309e95d61e"
+    self.transport == "driver" && self.messageID == "a596d6fe7bfa4994828e72309e95d61e"
   }
 
   /// Whether this tells of a unit rather than being said by its own processes: ``isLifecycle``, ``isSuppression``, or the
   /// report of a core dump (`SD_MESSAGE_COREDUMP`).
   public var isAboutUnit: Bool {
-    isLifecycle || isSuppression || isCoredump
+    self.isLifecycle || self.isSuppression || self.isCoredump
   }
 
-  private var isCoredump: Bool { messageID == "fc2e22bc6ee647b6b90729ab34a250b1" }
+  private var isCoredump: Bool { self.messageID == "fc2e22bc6ee647b6b90729ab34a250b1" }
 
   /// Names the units among whose entries journalctl shows this one if they are asked for (`--unit=`). What others than the
   /// service manager and root's services say of a unit does not count: anybody can write that into the journal.
   public func forEachUnit(_ body: (String) -> Void) {
-    if let unit { body(unit) }
-    if let slice { body(slice) }
-    if processID == 1, let subjectUnit { body(subjectUnit) }
-    guard userID == 0 else { return }
-    if let objectUnit { body(objectUnit) }
-    if isCoredump, let coredumpUnit { body(coredumpUnit) }
+    if let unit = self.unit { body(unit) }
+    if let slice = self.slice { body(slice) }
+    if self.processID == 1, let subjectUnit = self.subjectUnit { body(subjectUnit) }
+    guard self.userID == 0 else { return }
+    if let objectUnit = self.objectUnit { body(objectUnit) }
+    if self.isCoredump, let coredumpUnit = self.coredumpUnit { body(coredumpUnit) }
   }
 
   /// How much of an entry is asked for: the fewer fields, the faster journalctl is.
@@ -157,30 +157,30 @@ extension JournalEntry {
     }
     self.cursor = cursor
     self.realtime = RealtimeTimestamp(microseconds: realtime)
-    monotonicMicroseconds = monotonic
+    self.monotonicMicroseconds = monotonic
     self.bootID = bootID
-    message = fields.message ?? []
-    hasMessage = fields.message != nil
-    priority = fields.priority.flatMap { $0 <= 7 ? $0 : nil }
-    identifier = fields.identifier
-    processID = fields.processID
-    transport = fields.transport
-    unit = fields.unit
-    invocationID = fields.invocationID
-    slice = fields.slice
-    userID = fields.userID
-    streamID = fields.streamID
-    subjectUnit = fields.subjectUnit
-    objectUnit = fields.objectUnit
-    coredumpUnit = fields.coredumpUnit
-    subjectInvocationID = fields.subjectInvocationID
-    messageID = fields.messageID
-    jobResult = fields.jobResult
-    jobType = fields.jobType
-    unitResult = fields.unitResult
-    command = fields.command
+    self.message = fields.message ?? []
+    self.hasMessage = fields.message != nil
+    self.priority = fields.priority.flatMap { $0 <= 7 ? $0 : nil }
+    self.identifier = fields.identifier
+    self.processID = fields.processID
+    self.transport = fields.transport
+    self.unit = fields.unit
+    self.invocationID = fields.invocationID
+    self.slice = fields.slice
+    self.userID = fields.userID
+    self.streamID = fields.streamID
+    self.subjectUnit = fields.subjectUnit
+    self.objectUnit = fields.objectUnit
+    self.coredumpUnit = fields.coredumpUnit
+    self.subjectInvocationID = fields.subjectInvocationID
+    self.messageID = fields.messageID
+    self.jobResult = fields.jobResult
+    self.jobType = fields.jobType
+    self.unitResult = fields.unitResult
+    self.command = fields.command
     if let exitCode = fields.exitCode, let exitStatus = fields.exitStatus {
-      processExit = MainProcessExit(word: exitCode, status: exitStatus)
+      self.processExit = MainProcessExit(word: exitCode, status: exitStatus)
     }
   }
 
@@ -221,31 +221,32 @@ extension JournalEntry {
         }
         // Comparing bytes with the few names of one length is much faster than making a string of the key.
         switch key.count {
-        case 4 where isKey("_UID"): userID = try scanner.fieldValue().number()
-        case 4 where isKey("_PID"): processID = try scanner.fieldValue().number()
-        case 4 where isKey("UNIT"): subjectUnit = try scanner.fieldValue().text
-        case 7 where isKey("MESSAGE"): message = try scanner.fieldValue().joined
-        case 7 where isKey("COMMAND"): command = try scanner.fieldValue().text
-        case 8 where isKey("JOB_TYPE"): jobType = try scanner.fieldValue().text
-        case 8 where isKey("PRIORITY"): priority = try scanner.fieldValue().number()
-        case 8 where isKey("__CURSOR"): cursor = try scanner.fieldValue().text.flatMap { JournalCursor($0) }
-        case 8 where isKey("_BOOT_ID"): bootID = try scanner.fieldValue().text
-        case 9 where isKey("EXIT_CODE"): exitCode = try scanner.fieldValue().text
-        case 10 where isKey("_STREAM_ID"): streamID = try scanner.fieldValue().text
-        case 10 where isKey("_TRANSPORT"): transport = try scanner.fieldValue().text
-        case 10 where isKey("MESSAGE_ID"): messageID = try scanner.fieldValue().text
-        case 10 where isKey("JOB_RESULT"): jobResult = try scanner.fieldValue().text
-        case 11 where isKey("UNIT_RESULT"): unitResult = try scanner.fieldValue().text
-        case 11 where isKey("EXIT_STATUS"): exitStatus = try scanner.fieldValue().number()
-        case 13 where isKey("_SYSTEMD_UNIT"): unit = try scanner.fieldValue().text
-        case 13 where isKey("INVOCATION_ID"): subjectInvocationID = try scanner.fieldValue().text
-        case 13 where isKey("COREDUMP_UNIT"): coredumpUnit = try scanner.fieldValue().text
-        case 14 where isKey("_SYSTEMD_SLICE"): slice = try scanner.fieldValue().text
-        case 17 where isKey("SYSLOG_IDENTIFIER"): identifier = try scanner.fieldValue().text
-        case 19 where isKey("OBJECT_SYSTEMD_UNIT"): objectUnit = try scanner.fieldValue().text
-        case 20 where isKey("__REALTIME_TIMESTAMP"): realtime = try scanner.fieldValue().number()
-        case 21 where isKey("__MONOTONIC_TIMESTAMP"): monotonic = try scanner.fieldValue().number()
-        case 22 where isKey("_SYSTEMD_INVOCATION_ID"): invocationID = try scanner.fieldValue().text
+        case 4 where isKey("_UID"): self.userID = try scanner.fieldValue().number()
+        case 4 where isKey("_PID"): self.processID = try scanner.fieldValue().number()
+        case 4 where isKey("UNIT"): self.subjectUnit = try scanner.fieldValue().text
+        case 7 where isKey("MESSAGE"): self.message = try scanner.fieldValue().joined
+        case 7 where isKey("COMMAND"): self.command = try scanner.fieldValue().text
+        case 8 where isKey("JOB_TYPE"): self.jobType = try scanner.fieldValue().text
+        case 8 where isKey("PRIORITY"): self.priority = try scanner.fieldValue().number()
+        case 8 where isKey("__CURSOR"):
+          self.cursor = try scanner.fieldValue().text.flatMap { JournalCursor($0) }
+        case 8 where isKey("_BOOT_ID"): self.bootID = try scanner.fieldValue().text
+        case 9 where isKey("EXIT_CODE"): self.exitCode = try scanner.fieldValue().text
+        case 10 where isKey("_STREAM_ID"): self.streamID = try scanner.fieldValue().text
+        case 10 where isKey("_TRANSPORT"): self.transport = try scanner.fieldValue().text
+        case 10 where isKey("MESSAGE_ID"): self.messageID = try scanner.fieldValue().text
+        case 10 where isKey("JOB_RESULT"): self.jobResult = try scanner.fieldValue().text
+        case 11 where isKey("UNIT_RESULT"): self.unitResult = try scanner.fieldValue().text
+        case 11 where isKey("EXIT_STATUS"): self.exitStatus = try scanner.fieldValue().number()
+        case 13 where isKey("_SYSTEMD_UNIT"): self.unit = try scanner.fieldValue().text
+        case 13 where isKey("INVOCATION_ID"): self.subjectInvocationID = try scanner.fieldValue().text
+        case 13 where isKey("COREDUMP_UNIT"): self.coredumpUnit = try scanner.fieldValue().text
+        case 14 where isKey("_SYSTEMD_SLICE"): self.slice = try scanner.fieldValue().text
+        case 17 where isKey("SYSLOG_IDENTIFIER"): self.identifier = try scanner.fieldValue().text
+        case 19 where isKey("OBJECT_SYSTEMD_UNIT"): self.objectUnit = try scanner.fieldValue().text
+        case 20 where isKey("__REALTIME_TIMESTAMP"): self.realtime = try scanner.fieldValue().number()
+        case 21 where isKey("__MONOTONIC_TIMESTAMP"): self.monotonic = try scanner.fieldValue().number()
+        case 22 where isKey("_SYSTEMD_INVOCATION_ID"): self.invocationID = try scanner.fieldValue().text
         default: try scanner.skipValue()
         }
       }
@@ -263,12 +264,12 @@ public struct JournalEntryError: Error, Sendable, Hashable {
   public let problem: String
 
   init(line: ArraySlice<UInt8>, problem: String) {
-    lineStart = DisplayText(line.prefix(100)).text
+    self.lineStart = DisplayText(line.prefix(100)).text
     self.problem = problem
   }
 }
 
 extension JournalEntryError: CustomStringConvertible {
   /// What is wrong, and the beginning of the line.
-  public var description: String { "not a journal entry in JSON: \(problem): \(lineStart)" }
+  public var description: String { "not a journal entry in JSON: \(self.problem): \(self.lineStart)" }
 }

@@ -29,7 +29,7 @@ public struct Journalctl: Sendable {
     runner: any CommandRunner, path: String = Executable.find("journalctl"), commandPrefix: [String] = [],
     timeLimit: Duration = .seconds(30), logger: Logger
   ) {
-    tool = SystemdTool(runner: runner, name: "journalctl", path: path, commandPrefix: commandPrefix)
+    self.tool = SystemdTool(runner: runner, name: "journalctl", path: path, commandPrefix: commandPrefix)
     self.timeLimit = timeLimit
     self.logger = logger
   }
@@ -50,7 +50,7 @@ public struct Journalctl: Sendable {
     _ onEntries: ([JournalEntry]) async throws -> Void
   ) async throws {
     let result = try await self.read(["--follow", "--no-tail"], units, after: position, detail, onEntries)
-    let error = tool.error(result, "--follow", units)
+    let error = self.tool.error(result, "--follow", units)
     throw error.reason == .other
       ? SystemdError(
         .ended, action: error.action, units: error.units, termination: error.termination,
@@ -64,7 +64,7 @@ public struct Journalctl: Sendable {
     _ onEntries: ([JournalEntry]) async throws -> Void
   ) async throws {
     let result = try await self.read(["--boot", "--quiet"], units, after: position, detail, onEntries)
-    guard result.termination.isSuccess else { throw tool.error(result, "--unit", units) }
+    guard result.termination.isSuccess else { throw self.tool.error(result, "--unit", units) }
   }
 
   /// What the service manager has said about a unit of late, in this boot.
@@ -76,13 +76,13 @@ public struct Journalctl: Sendable {
   public func history(
     of unit: UnitName, after position: JournalPosition = .beginning, isSynced: Bool = true
   ) async throws -> UnitHistory {
-    if isSynced { try await self.sync(timeLimit: timeLimit) }
+    if isSynced { try await self.sync(timeLimit: self.timeLimit) }
     var entries: [JournalEntry] = []
     let result = try await self.read(
       ["--boot", "--quiet", "--lines=\(Self.historyLimit)"], [unit], after: position, .lifecycle,
-      matches: ["_PID=1"], timeLimit: timeLimit
+      matches: ["_PID=1"], timeLimit: self.timeLimit
     ) { entries += $0 }
-    guard result.termination.isSuccess else { throw tool.error(result, "--unit", [unit]) }
+    guard result.termination.isSuccess else { throw self.tool.error(result, "--unit", [unit]) }
     return UnitHistory(entries)
   }
 
@@ -107,7 +107,7 @@ public struct Journalctl: Sendable {
     var splitter = LineSplitter(maximumLength: Self.lineLimit)
     var droppedCount = 0
     do {
-      return try await tool.runner.run(tool.command(arguments, timeLimit: timeLimit)) { chunk in
+      return try await self.tool.runner.run(self.tool.command(arguments, timeLimit: timeLimit)) { chunk in
         var entries: [JournalEntry] = []
         // A program that tells nothing else must not fill the log as well.
         var passedOverCount = 0
@@ -124,45 +124,45 @@ public struct Journalctl: Sendable {
           }
         }
         if let firstError {
-          logger.warning(
+          self.logger.warning(
             "passed over lines of the journal",
             metadata: ["units": "\(units)", "count": "\(passedOverCount)", "error": "\(firstError)"])
         }
         if splitter.droppedCount > droppedCount {
           droppedCount = splitter.droppedCount
-          logger.warning(
+          self.logger.warning(
             "passed over an entry of the journal that needs more than \(Self.lineLimit) bytes",
             metadata: ["units": "\(units)"])
         }
         if !entries.isEmpty { try await onEntries(entries) }
       }
     } catch let error as CommandError {
-      throw tool.error(.command(error), options[0], units)
+      throw self.tool.error(.command(error), options[0], units)
     }
   }
 
   /// The position of the last entry of the whole journal; `nil` if it has none.
   public func currentCursor() async throws -> JournalCursor? {
     let arguments = ["--no-pager", "--quiet", "--lines=1", "--output=json", "--output-fields=_BOOT_ID"]
-    let output = try await tool.output("--lines=1", [], arguments, timeLimit: timeLimit)
+    let output = try await self.tool.output("--lines=1", [], arguments, timeLimit: self.timeLimit)
     guard let line = output.split(separator: UInt8(ascii: "\n")).last else { return nil }
     do throws(JournalEntryError) {
       return try JournalEntry(json: line).cursor
     } catch {
-      throw tool.error(.unexpectedOutput("\(error)"), "--lines=1")
+      throw self.tool.error(.unexpectedOutput("\(error)"), "--lines=1")
     }
   }
 
   /// Waits until all that was logged so far is in the journal's files. Needs root.
   public func sync(timeLimit: Duration = .seconds(2)) async throws {
-    _ = try await tool.output("--sync", [], ["--sync"], timeLimit: timeLimit)
+    _ = try await self.tool.output("--sync", [], ["--sync"], timeLimit: timeLimit)
   }
 }
 
 extension RealtimeTimestamp {
   /// The seconds since 1970 with a fraction of six digits, as in `--since=@1732294300.000001`.
   fileprivate var secondsText: String {
-    let fraction = String(microseconds % 1_000_000)
-    return "\(microseconds / 1_000_000)." + String(repeating: "0", count: 6 - fraction.count) + fraction
+    let fraction = String(self.microseconds % 1_000_000)
+    return "\(self.microseconds / 1_000_000)." + String(repeating: "0", count: 6 - fraction.count) + fraction
   }
 }

@@ -31,7 +31,7 @@ public struct Systemctl: Sendable {
     runner: any CommandRunner, path: String = Executable.find("systemctl"), commandPrefix: [String] = [],
     timeLimit: Duration = .seconds(30)
   ) {
-    tool = SystemdTool(runner: runner, name: "systemctl", path: path, commandPrefix: commandPrefix)
+    self.tool = SystemdTool(runner: runner, name: "systemctl", path: path, commandPrefix: commandPrefix)
     self.timeLimit = timeLimit
   }
 
@@ -39,9 +39,9 @@ public struct Systemctl: Sendable {
 
   /// The version of systemctl, which needs no running systemd.
   public func version() async throws -> SystemdVersion {
-    let output = try await tool.output("--version", [], ["--version"], timeLimit: timeLimit)
+    let output = try await self.tool.output("--version", [], ["--version"], timeLimit: self.timeLimit)
     guard let version = SystemdVersion(String(decoding: output, as: UTF8.self)) else {
-      throw tool.error(.unexpectedOutput(DisplayText(output.prefix(200)).text), "--version")
+      throw self.tool.error(.unexpectedOutput(DisplayText(output.prefix(200)).text), "--version")
     }
     return version
   }
@@ -51,10 +51,10 @@ public struct Systemctl: Sendable {
   public func systemState() async throws -> String {
     // Its exit status tells only whether the state is "running".
     let verb = "is-system-running"
-    let output = try await tool.run(verb, [], Self.arguments(verb), timeLimit: timeLimit)
+    let output = try await self.tool.run(verb, [], Self.arguments(verb), timeLimit: self.timeLimit)
     let state = String(decoding: output.standardOutput, as: UTF8.self).prefix { !$0.isNewline }
     guard !state.isEmpty, state.allSatisfy({ ("a"..."z").contains($0) }) else {
-      throw tool.error(output.result, verb)
+      throw self.tool.error(output.result, verb)
     }
     return String(state)
   }
@@ -63,8 +63,8 @@ public struct Systemctl: Sendable {
 
   /// What systemd knows of a unit. A unit that does not exist has the load state ``LoadState/notFound``.
   public func show(_ unit: UnitName) async throws -> UnitStatus {
-    guard let status = try await show([unit])[unit] else {
-      throw tool.error(.unexpectedOutput("nothing about the unit"), "show", [unit])
+    guard let status = try await self.show([unit])[unit] else {
+      throw self.tool.error(.unexpectedOutput("nothing about the unit"), "show", [unit])
     }
     return try status.get()
   }
@@ -80,18 +80,18 @@ public struct Systemctl: Sendable {
     var rest = units.filter { asked.insert($0).inserted }[...]
     while !rest.isEmpty {
       let batch = rest.prefix(Self.unitsPerShow)
-      let output = try await tool.run(
+      let output = try await self.tool.run(
         "show", Array(batch), Self.arguments("show", ["--timestamp=us+utc", properties], Array(batch)),
-        timeLimit: timeLimit)
-      let statuses = try statuses(in: output.standardOutput, of: batch)
+        timeLimit: self.timeLimit)
+      let statuses = try self.statuses(in: output.standardOutput, of: batch)
       for (unit, status) in zip(rest, statuses) { answers[unit] = .success(status) }
       rest = rest.dropFirst(statuses.count)
       // systemctl stops at the first unit that it cannot show.
       guard statuses.count < batch.count, let unit = rest.popFirst() else { continue }
       guard !output.result.termination.isSuccess else {
-        throw tool.error(.unexpectedOutput("nothing about the unit"), "show", [unit])
+        throw self.tool.error(.unexpectedOutput("nothing about the unit"), "show", [unit])
       }
-      let error = tool.error(output.result, "show", [unit])
+      let error = self.tool.error(output.result, "show", [unit])
       guard error.reason == .unreadableProperties else { throw error }
       answers[unit] = .failure(error)
     }
@@ -103,14 +103,15 @@ public struct Systemctl: Sendable {
     do {
       statuses = try UnitStatus.parse(output)
     } catch {
-      throw tool.error(.unexpectedOutput("\(error)"), "show", Array(units))
+      throw self.tool.error(.unexpectedOutput("\(error)"), "show", Array(units))
     }
     guard statuses.count <= units.count else {
-      throw tool.error(.unexpectedOutput("\(statuses.count) units for \(units.count)"), "show", Array(units))
+      throw self.tool.error(
+        .unexpectedOutput("\(statuses.count) units for \(units.count)"), "show", Array(units))
     }
     for (unit, status) in zip(units, statuses)
     where status.id != unit.name && !status.names.contains(unit.name) {
-      throw tool.error(
+      throw self.tool.error(
         .unexpectedOutput("the unit \(DisplayText(status.id.utf8).text) in its place"), "show", [unit])
     }
     return statuses
@@ -124,17 +125,17 @@ public struct Systemctl: Sendable {
     // Without names it would list all units.
     if units.isEmpty { return [:] }
     let verb = "list-units"
-    let output = try await tool.output(
+    let output = try await self.tool.output(
       verb, units, Self.arguments(verb, ["--all", "--plain", "--no-legend", "--full"], units),
-      timeLimit: timeLimit)
+      timeLimit: self.timeLimit)
     return UnitListing.parse(output)
   }
 
   /// Properties of a unit as they are printed, for those that ``UnitStatus`` does without. What its type lacks is missing.
   package func properties(_ names: [String], of unit: UnitName) async throws -> [String: String] {
-    let output = try await tool.output(
+    let output = try await self.tool.output(
       "show", [unit], Self.arguments("show", ["--property=" + names.joined(separator: ",")], [unit]),
-      timeLimit: timeLimit)
+      timeLimit: self.timeLimit)
     var properties: [String: String] = [:]
     // By bytes: a value can end in a carriage return, which is one Character with the newline.
     for line in output.split(separator: UInt8(ascii: "\n")) {
@@ -148,7 +149,7 @@ public struct Systemctl: Sendable {
   /// The units that must be active for a unit to be started (`Requires=`, `Requisite=`, `BindsTo=`).
   public func requirements(of unit: UnitName) async throws -> [UnitName] {
     let names = ["Requires", "Requisite", "BindsTo"]
-    let properties = try await properties(names, of: unit)
+    let properties = try await self.properties(names, of: unit)
     var units: [UnitName] = []
     for name in names.flatMap({ properties[$0]?.split(separator: " ") ?? [] }) {
       guard let unit = try? UnitName(String(name)), !units.contains(unit) else { continue }
@@ -167,7 +168,7 @@ public struct Systemctl: Sendable {
   public func start(
     _ unit: UnitName, timeLimit: Duration? = nil, onTurn: @Sendable () async -> Void = {}
   ) async throws {
-    try await performJob("start", unit, timeLimit, onTurn)
+    try await self.performJob("start", unit, timeLimit, onTurn)
   }
 
   /// Stops a unit and waits until it has stopped.
@@ -178,7 +179,7 @@ public struct Systemctl: Sendable {
   public func stop(
     _ unit: UnitName, timeLimit: Duration? = nil, onTurn: @Sendable () async -> Void = {}
   ) async throws {
-    try await performJob("stop", unit, timeLimit, onTurn)
+    try await self.performJob("stop", unit, timeLimit, onTurn)
   }
 
   /// Stops a unit if it is active, starts it, and waits until it has started.
@@ -189,22 +190,22 @@ public struct Systemctl: Sendable {
   public func restart(
     _ unit: UnitName, timeLimit: Duration? = nil, onTurn: @Sendable () async -> Void = {}
   ) async throws {
-    try await performJob("restart", unit, timeLimit, onTurn)
+    try await self.performJob("restart", unit, timeLimit, onTurn)
   }
 
   private func performJob(
     _ verb: String, _ unit: UnitName, _ timeLimit: Duration?, _ onTurn: @Sendable () async -> Void
   ) async throws {
-    try await jobs.run {
+    try await self.jobs.run {
       await onTurn()
-      try await perform(verb, [], unit, timeLimit: timeLimit)
+      try await self.perform(verb, [], unit, timeLimit: timeLimit)
     }
   }
 
   /// Removes a queued job; one that is running is ended if it can be.
   public func cancelJob(_ id: UInt32) async throws {
-    _ = try await tool.output(
-      "cancel \(id)", [], Self.arguments("cancel", ["--", "\(id)"]), timeLimit: timeLimit)
+    _ = try await self.tool.output(
+      "cancel \(id)", [], Self.arguments("cancel", ["--", "\(id)"]), timeLimit: self.timeLimit)
   }
 
   // MARK: Other verbs
@@ -230,19 +231,20 @@ public struct Systemctl: Sendable {
         message: "\"\(DisplayText(signal.utf8.prefix(80)).text)\" is not a signal")
     }
     // The older spelling of the option is known to all versions; --fail is for units without processes.
-    try await perform(
-      "kill", ["--fail", "--signal=\(signal)", "--kill-who=\(whom.rawValue)"], unit, timeLimit: timeLimit)
+    try await self.perform(
+      "kill", ["--fail", "--signal=\(signal)", "--kill-who=\(whom.rawValue)"], unit, timeLimit: self.timeLimit
+    )
   }
 
   /// Makes systemd forget that a unit has failed, and how often it was started.
   public func resetFailed(_ unit: UnitName) async throws {
-    try await perform("reset-failed", [], unit, timeLimit: timeLimit)
+    try await self.perform("reset-failed", [], unit, timeLimit: self.timeLimit)
   }
 
   private func perform(_ verb: String, _ options: [String], _ unit: UnitName, timeLimit: Duration?)
     async throws
   {
-    _ = try await tool.output(verb, [unit], Self.arguments(verb, options, [unit]), timeLimit: timeLimit)
+    _ = try await self.tool.output(verb, [unit], Self.arguments(verb, options, [unit]), timeLimit: timeLimit)
   }
 
   private static func arguments(_ verb: String, _ options: [String] = [], _ units: [UnitName] = [])

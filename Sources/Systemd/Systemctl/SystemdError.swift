@@ -126,22 +126,23 @@ public struct SystemdError: Error, Sendable, Hashable {
 extension SystemdError: CustomStringConvertible {
   /// What was attempted, on what, what was answered, and what to do.
   public var description: String {
-    let names = units.prefix(3).map(\.name) + (units.count > 3 ? ["and \(units.count - 3) more"] : [])
-    let attempt = ([action] + names).joined(separator: " ")
+    let names =
+      self.units.prefix(3).map(\.name) + (self.units.count > 3 ? ["and \(self.units.count - 3) more"] : [])
+    let attempt = ([self.action] + names).joined(separator: " ")
     let answer =
-      switch reason {
+      switch self.reason {
       case .command(let error): error.description
       case .unexpectedOutput(let problem): "its output is not understood: \(problem)"
-      default: message.isEmpty ? "it said nothing" : message
+      default: self.message.isEmpty ? "it said nothing" : self.message
       }
-    let status = termination.map { " (\($0))" } ?? ""
-    return "\(attempt) failed\(status): \(Self.sentence(answer)) \(hint)"
+    let status = self.termination.map { " (\($0))" } ?? ""
+    return "\(attempt) failed\(status): \(Self.sentence(answer)) \(self.hint)"
   }
 
   /// What to do.
   public var hint: String {
-    let unit = units.first?.name ?? "UNIT"
-    switch reason {
+    let unit = self.units.first?.name ?? "UNIT"
+    switch self.reason {
     case .command(.notExecutable):
       return
         "Install the program, or correct the plugin's options systemctl_path, journalctl_path or command_prefix."

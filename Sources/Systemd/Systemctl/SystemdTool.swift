@@ -13,12 +13,13 @@ package struct SystemdTool: Sendable {
   package init(runner: any CommandRunner, name: String, path: String, commandPrefix: [String]) {
     self.runner = runner
     self.name = name
-    words = commandPrefix + [path]
+    self.words = commandPrefix + [path]
   }
 
   func command(_ arguments: [String], timeLimit: Duration?) -> Command {
     Command(
-      executable: Executable.find(words[0]), arguments: words.dropFirst() + arguments, timeLimit: timeLimit)
+      executable: Executable.find(self.words[0]), arguments: self.words.dropFirst() + arguments,
+      timeLimit: timeLimit)
   }
 
   /// Runs the program and collects its output, whatever its exit status.
@@ -28,7 +29,7 @@ package struct SystemdTool: Sendable {
     _ verb: String, _ units: [UnitName], _ arguments: [String], timeLimit: Duration?
   ) async throws -> CommandOutput {
     do {
-      return try await runner.run(command(arguments, timeLimit: timeLimit))
+      return try await self.runner.run(self.command(arguments, timeLimit: timeLimit))
     } catch let error as CommandError {
       throw self.error(.command(error), verb, units)
     }
@@ -40,16 +41,16 @@ package struct SystemdTool: Sendable {
   package func output(
     _ verb: String, _ units: [UnitName], _ arguments: [String], timeLimit: Duration?
   ) async throws -> [UInt8] {
-    let output = try await run(verb, units, arguments, timeLimit: timeLimit)
-    guard output.result.termination.isSuccess else { throw error(output.result, verb, units) }
+    let output = try await self.run(verb, units, arguments, timeLimit: timeLimit)
+    guard output.result.termination.isSuccess else { throw self.error(output.result, verb, units) }
     return output.standardOutput
   }
 
   func error(_ reason: SystemdError.Reason, _ verb: String, _ units: [UnitName] = []) -> SystemdError {
-    SystemdError(reason, action: "\(name) \(verb)", units: units)
+    SystemdError(reason, action: "\(self.name) \(verb)", units: units)
   }
 
   package func error(_ result: CommandResult, _ verb: String, _ units: [UnitName] = []) -> SystemdError {
-    SystemdError(action: "\(name) \(verb)", units: units, result: result)
+    SystemdError(action: "\(self.name) \(verb)", units: units, result: result)
   }
 }

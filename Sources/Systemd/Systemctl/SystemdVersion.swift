@@ -16,6 +16,6 @@ public struct SystemdVersion: Sendable, Hashable {
     self.number = number
     let hasDetail =
       words.count == 3 && words[2].hasPrefix("(") && words[2].hasSuffix(")") && words[2].count > 2
-    full = String(hasDetail ? words[2].dropFirst().dropLast() : words[1])
+    self.full = String(hasDetail ? words[2].dropFirst().dropLast() : words[1])
   }
 }

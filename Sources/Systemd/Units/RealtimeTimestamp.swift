@@ -32,7 +32,7 @@ public struct RealtimeTimestamp: Sendable, Hashable {
     }
     let days =
       Self.days(beforeYear: year) + (1..<month).reduce(0) { $0 + Self.days(inMonth: $1, of: year) } + day - 1
-    microseconds = (((days * 24 + hour) * 60 + minute) * 60 + second) * 1_000_000 + fraction
+    self.microseconds = (((days * 24 + hour) * 60 + minute) * 60 + second) * 1_000_000 + fraction
   }
 
   private static func digits(_ text: Substring, _ count: ClosedRange<Int>) -> UInt64? {
@@ -48,7 +48,7 @@ public struct RealtimeTimestamp: Sendable, Hashable {
 
   private static func days(inMonth month: UInt64, of year: UInt64) -> UInt64 {
     switch month {
-    case 2: isLeap(year) ? 29 : 28
+    case 2: self.isLeap(year) ? 29 : 28
     case 4, 6, 9, 11: 30
     default: 31
     }
@@ -68,7 +68,7 @@ extension RealtimeTimestamp: CustomStringConvertible {
       let text = String(value)
       return String(repeating: "0", count: max(0, count - text.utf8.count)) + text
     }
-    let (seconds, fraction) = microseconds.quotientAndRemainder(dividingBy: 1_000_000)
+    let (seconds, fraction) = self.microseconds.quotientAndRemainder(dividingBy: 1_000_000)
     var (days, second) = seconds.quotientAndRemainder(dividingBy: 86400)
     // A year has at least 365 days: this is not too early, and off by few.
     var year = 1970 + days / 366

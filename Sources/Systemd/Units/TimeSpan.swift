@@ -29,7 +29,8 @@ public enum TimeSpan: Sendable, Hashable {
   private static func microseconds(_ word: Substring) -> UInt64? {
     let number = word.prefix { $0 == "." || ("0"..."9").contains($0) }
     let parts = number.split(separator: ".", omittingEmptySubsequences: false)
-    guard let unit = unit(word[number.endIndex...]), parts.count <= 2, let whole = UInt64(parts[0]) else {
+    guard let unit = self.unit(word[number.endIndex...]), parts.count <= 2, let whole = UInt64(parts[0])
+    else {
       return nil
     }
     let (product, isTooLarge) = whole.multipliedReportingOverflow(by: unit)

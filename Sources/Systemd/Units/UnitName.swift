@@ -17,7 +17,7 @@ public struct UnitName: Sendable, Hashable {
   public let instance: String?
 
   /// Whether the unit is an instance of a template (`web@1.service` is one of `web@.service`).
-  public var isTemplateInstance: Bool { instance != nil }
+  public var isTemplateInstance: Bool { self.instance != nil }
 
   /// The largest number of bytes in a name.
   public static let maximumLength = 255
@@ -44,19 +44,19 @@ public struct UnitName: Sendable, Hashable {
       UnitType(rawValue: String(text[text.index(after: dot)...])).map { (dot: dot, type: $0) }
     }
     if suffix == nil, text.hasPrefix("-") { throw refuse(.option) }
-    name = suffix == nil ? text + ".service" : text
-    type = suffix?.type ?? .service
-    guard name.utf8.count <= Self.maximumLength else { throw refuse(.tooLong) }
+    self.name = suffix == nil ? text + ".service" : text
+    self.type = suffix?.type ?? .service
+    guard self.name.utf8.count <= Self.maximumLength else { throw refuse(.tooLong) }
     let stem = text[..<(suffix?.dot ?? text.endIndex)]
     let at = stem.firstIndex(of: "@")
-    prefix = String(stem[..<(at ?? stem.endIndex)])
-    instance = at.map { String(stem[stem.index(after: $0)...]) }
-    if prefix.isEmpty { throw refuse(.noPrefix) }
-    if instance == "" { throw refuse(.template) }
+    self.prefix = String(stem[..<(at ?? stem.endIndex)])
+    self.instance = at.map { String(stem[stem.index(after: $0)...]) }
+    if self.prefix.isEmpty { throw refuse(.noPrefix) }
+    if self.instance == "" { throw refuse(.template) }
   }
 }
 
 extension UnitName: CustomStringConvertible {
   /// The name.
-  public var description: String { name }
+  public var description: String { self.name }
 }

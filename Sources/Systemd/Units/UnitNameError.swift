@@ -16,14 +16,14 @@ public struct UnitNameError: Error, Sendable, Hashable {
 extension UnitNameError: CustomStringConvertible {
   /// What is wrong with the name and what to write instead.
   public var description: String {
-    if reason == .empty { return "the name of the unit is empty; write for example web.service" }
-    let shown = text.unicodeScalars.prefix(80).map { $0.escaped(asASCII: true) }.joined()
-    let ellipsis = text.unicodeScalars.count > 80 ? "…" : ""
-    return "\"\(shown)\(ellipsis)\" is not the name of a unit: \(explanation)"
+    if self.reason == .empty { return "the name of the unit is empty; write for example web.service" }
+    let shown = self.text.unicodeScalars.prefix(80).map { $0.escaped(asASCII: true) }.joined()
+    let ellipsis = self.text.unicodeScalars.count > 80 ? "…" : ""
+    return "\"\(shown)\(ellipsis)\" is not the name of a unit: \(self.explanation)"
   }
 
   private var explanation: String {
-    switch reason {
+    switch self.reason {
     case .empty:
       "it is empty"
     case .path:

@@ -5,5 +5,5 @@ public struct UnitStatusError: Error, Sendable, Hashable {
 
 extension UnitStatusError: CustomStringConvertible {
   /// What is missing.
-  public var description: String { "a block of \(propertyCount) properties without the property Id" }
+  public var description: String { "a block of \(self.propertyCount) properties without the property Id" }
 }

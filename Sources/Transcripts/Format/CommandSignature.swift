@@ -100,10 +100,12 @@ struct CommandSignature: Hashable {
   }
 
   /// The same of one unit alone.
-  func of(_ unit: String) -> CommandSignature { CommandSignature(kind, words, [unit], position) }
+  func of(_ unit: String) -> CommandSignature {
+    CommandSignature(self.kind, self.words, [unit], self.position)
+  }
 
   /// The same about one unit.
-  func about(_ unit: String) -> Question { Question(words: words, unit: unit) }
+  func about(_ unit: String) -> Question { Question(words: self.words, unit: unit) }
 
   /// What is asked about one unit.
   struct Question: Hashable {
@@ -112,9 +114,9 @@ struct CommandSignature: Hashable {
   }
 
   /// All that commands are compared by.
-  var matchKey: [String] { words + units }
+  var matchKey: [String] { self.words + self.units }
 
   static func == (first: Self, second: Self) -> Bool { first.matchKey == second.matchKey }
 
-  func hash(into hasher: inout Hasher) { hasher.combine(matchKey) }
+  func hash(into hasher: inout Hasher) { hasher.combine(self.matchKey) }
 }

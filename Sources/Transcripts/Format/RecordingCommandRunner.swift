@@ -18,16 +18,16 @@ public struct RecordingCommandRunner: CommandRunner {
   /// Runs a command and records it.
   public func run(_ command: Command, onOutput: ([UInt8]) async throws -> Void) async throws -> CommandResult
   {
-    let id = await transcript.recordStart(of: command)
+    let id = await self.transcript.recordStart(of: command)
     do {
-      let result = try await runner.run(command) { chunk in
-        await transcript.record(chunk, of: id)
+      let result = try await self.runner.run(command) { chunk in
+        await self.transcript.record(chunk, of: id)
         try await onOutput(chunk)
       }
-      await transcript.record(.ended(result), of: id)
+      await self.transcript.record(.ended(result), of: id)
       return result
     } catch {
-      await transcript.record(Self.outcome(error), of: id)
+      await self.transcript.record(Self.outcome(error), of: id)
       throw error
     }
   }

@@ -22,7 +22,7 @@ public struct Transcript: Sendable {
     public internal(set) var outcome: TranscriptOutcome?
 
     /// All of its standard output.
-    public var standardOutput: [UInt8] { Array(output.map(\.bytes).joined()) }
+    public var standardOutput: [UInt8] { Array(self.output.map(\.bytes).joined()) }
   }
 
   /// A piece of output.
@@ -90,7 +90,7 @@ public struct Transcript: Sendable {
     } catch let problem {
       throw error((problem as? TranscriptError)?.description ?? "\(problem)")
     }
-    exchanges = parser.order.compactMap { parser.exchanges[$0] }
+    self.exchanges = parser.order.compactMap { parser.exchanges[$0] }
   }
 
   private struct Parser {
@@ -101,9 +101,9 @@ public struct Transcript: Sendable {
     var order: [UInt64] = []
 
     mutating func take(_ line: ArraySlice<UInt8>) throws {
-      lineCount += 1
+      self.lineCount += 1
       do {
-        if lineCount == 1 {
+        if self.lineCount == 1 {
           guard let version = try? JSONDecoder().decode(TranscriptVersion.self, from: Data(line)).transcript
           else {
             throw TranscriptError("it is not a transcript's header")
@@ -114,34 +114,38 @@ public struct Transcript: Sendable {
             )
           }
         }
-        try take(TranscriptRecord(line: line) { exchanges[$0]?.command })
+        try self.take(TranscriptRecord(line: line) { self.exchanges[$0]?.command })
       } catch {
-        throw TranscriptError("line \(lineCount): \(error)")
+        throw TranscriptError("line \(self.lineCount): \(error)")
       }
     }
 
     private mutating func take(_ record: TranscriptRecord) throws(TranscriptError) {
       switch record {
       case .header(let next):
-        guard let header else { return header = next }
-        guard next.recording == header.recording, next.part == (part ?? header.part) + 1 else {
+        guard let header = self.header else { return self.header = next }
+        guard next.recording == header.recording, next.part == (self.part ?? header.part) + 1 else {
           throw TranscriptError("it begins a file that does not follow the one before")
         }
-        part = next.part
+        self.part = next.part
       case .start(let id, let at, let command, let isContinued):
-        if isContinued, exchanges[id] != nil { return }
-        guard exchanges[id] == nil else { throw TranscriptError("a second command has the number \(id)") }
-        exchanges[id] = Exchange(id: id, start: at, command: command)
-        order.append(id)
+        if isContinued, self.exchanges[id] != nil { return }
+        guard self.exchanges[id] == nil else {
+          throw TranscriptError("a second command has the number \(id)")
+        }
+        self.exchanges[id] = Exchange(id: id, start: at, command: command)
+        self.order.append(id)
       case .output(let id, let at, let bytes):
-        guard exchanges[id]?.outcome == nil, exchanges[id] != nil else {
+        guard self.exchanges[id]?.outcome == nil, self.exchanges[id] != nil else {
           throw TranscriptError("no command runs that has the number \(id)")
         }
-        exchanges[id]?.output.append(Chunk(at: at, bytes: bytes))
+        self.exchanges[id]?.output.append(Chunk(at: at, bytes: bytes))
       case .end(let id, let at, let outcome):
-        guard exchanges[id]?.outcome == nil else { throw TranscriptError("the command \(id) ends twice") }
-        exchanges[id]?.end = at
-        exchanges[id]?.outcome = outcome
+        guard self.exchanges[id]?.outcome == nil else {
+          throw TranscriptError("the command \(id) ends twice")
+        }
+        self.exchanges[id]?.end = at
+        self.exchanges[id]?.outcome = outcome
       }
     }
   }

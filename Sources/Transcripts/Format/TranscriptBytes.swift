@@ -7,28 +7,28 @@ struct TranscriptBytes: Hashable, Sendable {
 extension TranscriptBytes: Codable {
   init(from decoder: any Decoder) throws {
     if let text = try? decoder.singleValueContainer().decode(String.self) {
-      bytes = Array(text.utf8)
+      self.bytes = Array(text.utf8)
       return
     }
     var values = try decoder.unkeyedContainer()
-    bytes = []
+    self.bytes = []
     while !values.isAtEnd {
       if let byte = try? values.decode(UInt8.self) {
-        bytes.append(byte)
+        self.bytes.append(byte)
       } else {
-        bytes += try values.decode(String.self).utf8
+        self.bytes += try values.decode(String.self).utf8
       }
     }
   }
 
   func encode(to encoder: any Encoder) throws {
-    if let text = String(validating: bytes, as: UTF8.self) {
+    if let text = String(validating: self.bytes, as: UTF8.self) {
       var value = encoder.singleValueContainer()
       try value.encode(text)
       return
     }
     var values = encoder.unkeyedContainer()
-    for part in parts {
+    for part in self.parts {
       switch part {
       case .text(let text): try values.encode(text)
       case .byte(let byte): try values.encode(byte)
@@ -44,7 +44,7 @@ extension TranscriptBytes: Codable {
   private var parts: [Part] {
     var parts: [Part] = []
     var text = String.UnicodeScalarView()
-    var rest = bytes.makeIterator()
+    var rest = self.bytes.makeIterator()
     var position = 0
     var parser = Unicode.UTF8.ForwardParser()
     func flush() {
@@ -58,7 +58,7 @@ extension TranscriptBytes: Codable {
         position += scalar.count
       case .error(let length):
         flush()
-        parts += bytes[position..<(position + length)].map { .byte($0) }
+        parts += self.bytes[position..<(position + length)].map { .byte($0) }
         position += length
       case .emptyInput:
         flush()

@@ -1,5 +1,5 @@
-import Systemd
 import Glibc
+import Systemd
 
 /// A new file that a transcript is written to, readable by nobody else. It is closed with this object.
 final class TranscriptFile: Sendable {
@@ -11,24 +11,24 @@ final class TranscriptFile: Sendable {
   /// - Throws: the error number (errno(3)).
   init(_ path: String, in directory: Int32 = AT_FDCWD) throws(ErrorNumber) {
     let flags = O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_NOFOLLOW | O_CLOEXEC
-    descriptor = openat(directory, path, flags, 0o600)
-    if descriptor < 0 { throw ErrorNumber(errno) }
+    self.descriptor = openat(directory, path, flags, 0o600)
+    if self.descriptor < 0 { throw ErrorNumber(errno) }
   }
 
-  deinit { close(descriptor) }
+  deinit { close(self.descriptor) }
 
   /// Appends bytes: all, or on failure none as far as that is possible.
   func append(_ bytes: [UInt8]) throws(ErrorNumber) {
-    let end = lseek(descriptor, 0, SEEK_END)
+    let end = lseek(self.descriptor, 0, SEEK_END)
     var written = 0
     while written < bytes.count {
       let count = bytes.withUnsafeBytes {
-        write(descriptor, $0.baseAddress.map { $0 + written }, $0.count - written)
+        write(self.descriptor, $0.baseAddress.map { $0 + written }, $0.count - written)
       }
       if count < 0 {
         let error = errno
         if error == EINTR { continue }
-        if written > 0 { _ = ftruncate(descriptor, end) }
+        if written > 0 { _ = ftruncate(self.descriptor, end) }
         throw ErrorNumber(error)
       }
       written += count
@@ -64,22 +64,22 @@ final class TranscriptDirectory: Sendable {
     self.descriptor = descriptor
   }
 
-  deinit { close(descriptor) }
+  deinit { close(self.descriptor) }
 
   /// The name of a file: those of all recordings are in the order of their beginnings.
   static func name(_ header: TranscriptHeader) -> String {
     let part = String(header.part)
-    return prefix + "\(header.realtime.microseconds)-\(header.recording.prefix(8))-"
-      + String(repeating: "0", count: max(0, 6 - part.count)) + part + suffix
+    return self.prefix + "\(header.realtime.microseconds)-\(header.recording.prefix(8))-"
+      + String(repeating: "0", count: max(0, 6 - part.count)) + part + self.suffix
   }
 
   func makeFile(_ name: String) throws(ErrorNumber) -> TranscriptFile {
-    try TranscriptFile(name, in: descriptor)
+    try TranscriptFile(name, in: self.descriptor)
   }
 
   /// Removes the oldest files until the others take no more than `size` bytes.
   func shrink(to size: Int) {
-    let copy = openat(descriptor, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    let copy = openat(self.descriptor, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)
     guard let directory = fdopendir(copy) else {
       close(copy)
       return
@@ -92,13 +92,13 @@ final class TranscriptDirectory: Sendable {
       }
       var status = stat()
       guard name.hasPrefix(Self.prefix), name.hasSuffix(Self.suffix),
-        fstatat(descriptor, name, &status, AT_SYMLINK_NOFOLLOW) == 0, status.st_mode & S_IFMT == S_IFREG
+        fstatat(self.descriptor, name, &status, AT_SYMLINK_NOFOLLOW) == 0, status.st_mode & S_IFMT == S_IFREG
       else { continue }
       files.append((name, Int(status.st_size)))
     }
     var total = files.reduce(0) { $0 + $1.size }
     for file in files.sorted(by: { $0.name < $1.name }) where total > size {
-      unlinkat(descriptor, file.name, 0)
+      unlinkat(self.descriptor, file.name, 0)
       total -= file.size
     }
   }
@@ -110,5 +110,5 @@ struct ErrorNumber: Error, CustomStringConvertible {
 
   init(_ number: Int32) { self.number = number }
 
-  var description: String { String(cString: strerror(number)) }
+  var description: String { String(cString: strerror(self.number)) }
 }

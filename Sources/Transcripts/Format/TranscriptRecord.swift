@@ -121,29 +121,29 @@ extension TranscriptRecord {
     init(_ record: TranscriptRecord) {
       switch record {
       case .header(let header):
-        transcript = TranscriptHeader.currentVersion
-        plugin = header.plugin
-        recording = header.recording
-        part = header.part
-        realtime = header.realtime.microseconds
-        uptime = header.uptime
-        boot_id = header.bootID
-        prefix = header.commandPrefix
+        self.transcript = TranscriptHeader.currentVersion
+        self.plugin = header.plugin
+        self.recording = header.recording
+        self.part = header.part
+        self.realtime = header.realtime.microseconds
+        self.uptime = header.uptime
+        self.boot_id = header.bootID
+        self.prefix = header.commandPrefix
       case .start(let id, let at, let command, let isContinued):
-        start = id
+        self.start = id
         self.at = at
         self.command = [command.executable] + command.arguments
-        time_limit = command.timeLimit?.microseconds
-        output_limit = command.outputLimit
-        continued = isContinued ? true : nil
+        self.time_limit = command.timeLimit?.microseconds
+        self.output_limit = command.outputLimit
+        self.continued = isContinued ? true : nil
       case .output(let id, let at, let bytes):
-        output = id
+        self.output = id
         self.at = at
-        data = TranscriptBytes(bytes: bytes)
+        self.data = TranscriptBytes(bytes: bytes)
       case .end(let id, let at, let outcome):
-        end = id
+        self.end = id
         self.at = at
-        take(outcome)
+        self.take(outcome)
       }
     }
 
@@ -151,47 +151,47 @@ extension TranscriptRecord {
       switch outcome {
       case .ended(let result):
         switch result.termination {
-        case .exited(let status): exit = status
-        case .signaled(let number): signal = number
+        case .exited(let status): self.exit = status
+        case .signaled(let number): self.signal = number
         }
-        duration = result.duration.microseconds
-        stderr = result.standardError.isEmpty ? nil : TranscriptBytes(bytes: result.standardError)
+        self.duration = result.duration.microseconds
+        self.stderr = result.standardError.isEmpty ? nil : TranscriptBytes(bytes: result.standardError)
       case .failed(.notExecutable(_, let reason)):
-        failure = .notExecutable
+        self.failure = .notExecutable
         self.reason = reason
       case .failed(.spawnFailed(_, let reason)):
-        failure = .notStarted
+        self.failure = .notStarted
         self.reason = reason
       case .failed(.timedOut(_, let standardError)):
-        failure = .timedOut
-        reason = standardError
+        self.failure = .timedOut
+        self.reason = standardError
       case .failed(.tooMuchOutput):
-        failure = .tooMuchOutput
+        self.failure = .tooMuchOutput
       case .failed(.notRecorded(_, let reason)):
-        failure = .notStarted
+        self.failure = .notStarted
         self.reason = reason
       case .cancelled:
-        failure = .cancelled
+        self.failure = .cancelled
       case .refused(let reason):
-        failure = .refused
+        self.failure = .refused
         self.reason = reason
       }
     }
 
     func record(_ commandOf: (UInt64) -> Command?) -> TranscriptRecord? {
-      if transcript != nil { return header.map { .header($0) } }
-      guard let at, at <= Self.latest else { return nil }
-      if let start, let command, let executable = command.first {
+      if self.transcript != nil { return self.header.map { .header($0) } }
+      guard let at = self.at, at <= Self.latest else { return nil }
+      if let start = self.start, let command = self.command, let executable = command.first {
         return .start(
           id: start, at: at,
           Command(
             executable: executable, arguments: Array(command.dropFirst()),
-            timeLimit: time_limit.map { .microseconds(Int64(min($0, Self.latest))) },
-            outputLimit: output_limit ?? 4 << 20),
-          isContinued: continued ?? false)
+            timeLimit: self.time_limit.map { .microseconds(Int64(min($0, Self.latest))) },
+            outputLimit: self.output_limit ?? 4 << 20),
+          isContinued: self.continued ?? false)
       }
-      if let output, let data { return .output(id: output, at: at, data.bytes) }
-      if let end, let command = commandOf(end), let outcome = outcome(of: command) {
+      if let output = self.output, let data = self.data { return .output(id: output, at: at, data.bytes) }
+      if let end = self.end, let command = commandOf(end), let outcome = self.outcome(of: command) {
         return .end(id: end, at: at, outcome)
       }
       return nil
@@ -201,31 +201,33 @@ extension TranscriptRecord {
     private static let latest: UInt64 = 1000 * 365 * 86400 * 1_000_000
 
     private var header: TranscriptHeader? {
-      guard let plugin, let recording, let part, (0..<Int.max).contains(part), let realtime, let uptime,
-        let prefix
+      guard let plugin = self.plugin, let recording = self.recording, let part = self.part,
+        (0..<Int.max).contains(part), let realtime = self.realtime, let uptime = self.uptime,
+        let prefix = self.prefix
       else { return nil }
       return TranscriptHeader(
         plugin: plugin, recording: recording, part: part, realtime: RealtimeTimestamp(microseconds: realtime),
-        uptime: uptime, bootID: boot_id, commandPrefix: prefix)
+        uptime: uptime, bootID: self.boot_id, commandPrefix: prefix)
     }
 
     private func outcome(of command: Command) -> TranscriptOutcome? {
-      switch failure {
-      case .notExecutable: return .failed(.notExecutable(command, reason: reason ?? ""))
-      case .notStarted: return .failed(.spawnFailed(command, reason: reason ?? ""))
-      case .timedOut: return .failed(.timedOut(command, standardError: reason ?? ""))
+      switch self.failure {
+      case .notExecutable: return .failed(.notExecutable(command, reason: self.reason ?? ""))
+      case .notStarted: return .failed(.spawnFailed(command, reason: self.reason ?? ""))
+      case .timedOut: return .failed(.timedOut(command, standardError: self.reason ?? ""))
       case .tooMuchOutput: return .failed(.tooMuchOutput(command))
       case .cancelled: return .cancelled
-      case .refused: return .refused(reason ?? "")
+      case .refused: return .refused(self.reason ?? "")
       case nil: break
       }
-      guard let termination = exit.map(Termination.exited) ?? signal.map(Termination.signaled) else {
+      guard let termination = self.exit.map(Termination.exited) ?? self.signal.map(Termination.signaled)
+      else {
         return nil
       }
       return .ended(
         CommandResult(
-          termination: termination, standardError: stderr?.bytes ?? [],
-          duration: .microseconds(Int64(min(duration ?? 0, Self.latest)))))
+          termination: termination, standardError: self.stderr?.bytes ?? [],
+          duration: .microseconds(Int64(min(self.duration ?? 0, Self.latest)))))
     }
   }
 }

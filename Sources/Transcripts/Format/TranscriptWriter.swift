@@ -72,18 +72,19 @@ public final class TranscriptWriter: Sendable {
       realtime: RealtimeTimestamp(microseconds: Linux.microseconds(CLOCK_REALTIME)),
       uptime: Linux.microseconds(CLOCK_BOOTTIME),
       bootID: BootID.current, commandPrefix: commandPrefix)
-    directory = if case .directory(let path, _) = destination { try TranscriptDirectory(path) } else { nil }
+    self.directory =
+      if case .directory(let path, _) = destination { try TranscriptDirectory(path) } else { nil }
     let line: [UInt8]
     let file: TranscriptFile
     do {
-      file = try Self.makeFile(destination, directory, header)
+      file = try Self.makeFile(destination, self.directory, header)
       line = try TranscriptRecord.header(header).line
       try file.append(line)
     } catch {
       let hint = (error as? ErrorNumber)?.number == EEXIST ? " Remove it, or name another file." : ""
       throw TranscriptError("Cannot record to '\(destination.path)': \(error).\(hint)")
     }
-    place = Mutex(Place(header: header, file: file, size: line.count))
+    self.place = Mutex(Place(header: header, file: file, size: line.count))
   }
 
   private static func makeFile(
@@ -92,7 +93,7 @@ public final class TranscriptWriter: Sendable {
     guard case .directory(_, let limit) = destination, let directory else {
       return try TranscriptFile(destination.path)
     }
-    directory.shrink(to: limit - limit / filesPerDirectory)
+    directory.shrink(to: limit - limit / self.filesPerDirectory)
     return try directory.makeFile(TranscriptDirectory.name(header))
   }
 
@@ -107,7 +108,7 @@ public final class TranscriptWriter: Sendable {
   /// - Returns: its identifier in the transcript.
   func recordStart(of command: Command) async -> UInt64 {
     var id: UInt64 = 0
-    await append { state, at in
+    await self.append { state, at in
       state.lastID += 1
       id = state.lastID
       return .start(id: id, at: at, command)
@@ -117,28 +118,28 @@ public final class TranscriptWriter: Sendable {
 
   /// Records standard output of a command.
   func record(_ output: [UInt8], of id: UInt64) async {
-    await append { _, at in .output(id: id, at: at, output) }
+    await self.append { _, at in .output(id: id, at: at, output) }
   }
 
   /// Records what came of a command.
   func record(_ outcome: TranscriptOutcome, of id: UInt64) async {
-    await append { _, at in .end(id: id, at: at, outcome) }
+    await self.append { _, at in .end(id: id, at: at, outcome) }
   }
 
   /// Waits until a record is in the file.
   private func append(_ make: (inout State, UInt64) -> TranscriptRecord) async {
     await withCheckedContinuation { continuation in
-      let isStopped = state.withLock { state in
+      let isStopped = self.state.withLock { state in
         if state.isStopped { return true }
         // Under the lock: in the file, too, times go forward.
-        let record = make(&state, (ContinuousClock.now - start).microseconds)
+        let record = make(&state, (ContinuousClock.now - self.start).microseconds)
         state.lastTicket += 1
         let ticket = state.lastTicket
         state.waiters[ticket] = continuation
-        queue.async { [self] in write(record, ticket) }
+        self.queue.async { [self] in self.write(record, ticket) }
         if !state.isWatched {
           state.isWatched = true
-          watch(after: state.writtenCount)
+          self.watch(after: state.writtenCount)
         }
         return false
       }
@@ -149,11 +150,11 @@ public final class TranscriptWriter: Sendable {
   // MARK: Writing
 
   private func write(_ record: TranscriptRecord, _ ticket: UInt64) {
-    if state.withLock({ $0.isStopped }) { return }
+    if self.state.withLock({ $0.isStopped }) { return }
     do {
-      try place.withLock { place in
+      try self.place.withLock { place in
         let line = try record.line
-        try makeRoom(for: line.count, &place)
+        try self.makeRoom(for: line.count, &place)
         try place.file.append(line)
         place.size += line.count
         switch record {
@@ -166,16 +167,16 @@ public final class TranscriptWriter: Sendable {
         }
       }
     } catch {
-      return stop(because: "\(error)")
+      return self.stop(because: "\(error)")
     }
-    state.withLock { state in
+    self.state.withLock { state in
       state.writtenCount += 1
       return state.waiters.removeValue(forKey: ticket)
     }?.resume()
   }
 
   private func makeRoom(for count: Int, _ place: inout Place) throws {
-    switch destination {
+    switch self.destination {
     case .file(_, let limit):
       if place.size + count > limit {
         throw TranscriptError("the file has reached its limit of \(limit) bytes")
@@ -185,7 +186,7 @@ public final class TranscriptWriter: Sendable {
       guard place.size + count > min(limit / Self.filesPerDirectory, Self.fileLimit) else { return }
     }
     place.header.part += 1
-    place.file = try Self.makeFile(destination, directory, place.header)
+    place.file = try Self.makeFile(self.destination, self.directory, place.header)
     // Each file can be understood alone.
     let running = place.running.sorted { $0.key < $1.key }.map(\.value)
     let lines = try ([.header(place.header)] + running).map { try $0.line }
@@ -197,21 +198,21 @@ public final class TranscriptWriter: Sendable {
   private func watch(after count: UInt64) {
     DispatchQueue.global().asyncAfter(deadline: .now() + Self.patience) { [weak self] in
       guard let self else { return }
-      let isStuck = state.withLock { state in
+      let isStuck = self.state.withLock { state in
         if state.waiters.isEmpty {
           state.isWatched = false
           return false
         }
         if state.writtenCount == count { return true }
-        watch(after: state.writtenCount)
+        self.watch(after: state.writtenCount)
         return false
       }
-      if isStuck { stop(because: "a write takes too long") }
+      if isStuck { self.stop(because: "a write takes too long") }
     }
   }
 
   private func stop(because reason: String) {
-    let (isFirst, waiters) = state.withLock { state in
+    let (isFirst, waiters) = self.state.withLock { state in
       defer {
         state.isStopped = true
         state.waiters = [:]
@@ -219,9 +220,9 @@ public final class TranscriptWriter: Sendable {
       return (!state.isStopped, state.waiters)
     }
     if isFirst {
-      logger.error(
+      self.logger.error(
         "The recording of commands has stopped.",
-        metadata: ["file": "\(destination.path)", "error": "\(reason)"])
+        metadata: ["file": "\(self.destination.path)", "error": "\(reason)"])
     }
     for waiter in waiters.values { waiter.resume() }
   }

@@ -28,13 +28,13 @@ final class ReplayTimeline: Sendable {
   /// - Parameter start: where it begins, in microseconds of the recording.
   init(start: UInt64, speed: ReplaySpeed) {
     self.speed = speed
-    state = Mutex(State(position: start, anchorPosition: start))
+    self.state = Mutex(State(position: start, anchorPosition: start))
   }
 
   /// The recorded time that has been reached; as fast as it can, the end.
   var present: UInt64 {
-    guard let factor = speed.factor else { return .max }
-    return state.withLock { state in
+    guard let factor = self.speed.factor else { return .max }
+    return self.state.withLock { state in
       guard let anchor = state.anchor else { return state.position }
       let passed = max((ContinuousClock.now - anchor) / .microseconds(1) * factor, 0)
       let present = Double(state.anchorPosition) + passed
@@ -49,48 +49,48 @@ final class ReplayTimeline: Sendable {
   ///   - endsDelivery: whether it has handed out output until now, which does the same as that call.
   /// - Throws: `CancellationError`.
   func reach(_ time: UInt64, isDelivery: Bool = false, endsDelivery: Bool = false) async throws {
-    let ticket = state.withLock { state in
+    let ticket = self.state.withLock { state in
       state.lastTicket += 1
       if state.anchor == nil { state.anchor = .now }
       return state.lastTicket
     }
     try await withTaskCancellationHandler {
       try await withCheckedThrowingContinuation { continuation in
-        let isCancelled = state.withLock { state in
+        let isCancelled = self.state.withLock { state in
           if endsDelivery { state.deliveryCount -= 1 }
           if Task.isCancelled { return true }
           state.waiters[ticket] = Waiter(time: time, isDelivery: isDelivery, continuation: continuation)
           return false
         }
         if isCancelled { continuation.resume(throwing: CancellationError()) }
-        goOn()
+        self.goOn()
       }
     } onCancel: {
-      state.withLock { $0.waiters.removeValue(forKey: ticket) }?.continuation
+      self.state.withLock { $0.waiters.removeValue(forKey: ticket) }?.continuation
         .resume(throwing: CancellationError())
-      goOn()
+      self.goOn()
     }
   }
 
   /// Ends a delivery.
   func delivered() {
-    state.withLock { $0.deliveryCount -= 1 }
-    goOn()
+    self.state.withLock { $0.deliveryCount -= 1 }
+    self.goOn()
   }
 
   /// Has the time go on from `time`, if it is not later already, up to `limit`.
   func goOn(from time: UInt64, limit: UInt64) {
-    state.withLock { state in
+    self.state.withLock { state in
       state.position = max(state.position, time)
       state.anchor = .now
       state.anchorPosition = state.position
       state.limit = limit
     }
-    goOn()
+    self.goOn()
   }
 
   private func goOn() {
-    while let waiter = state.withLock({ next(&$0) }) { waiter.continuation.resume() }
+    while let waiter = self.state.withLock({ self.next(&$0) }) { waiter.continuation.resume() }
   }
 
   private func next(_ state: inout State) -> Waiter? {
@@ -98,10 +98,10 @@ final class ReplayTimeline: Sendable {
       let (ticket, waiter) = state.waiters.min(by: { ($0.value.time, $0.key) < ($1.value.time, $1.key) }),
       waiter.time <= state.limit
     else { return nil }
-    if let factor = speed.factor, let anchor = state.anchor, waiter.time > state.anchorPosition {
+    if let factor = self.speed.factor, let anchor = state.anchor, waiter.time > state.anchorPosition {
       let due = anchor + .microseconds(1) * (Double(waiter.time - state.anchorPosition) / factor)
       guard due <= .now else {
-        setAlarm(at: due, &state)
+        self.setAlarm(at: due, &state)
         return nil
       }
     }

@@ -62,9 +62,9 @@ public final class ReplayingCommandRunner: CommandRunner {
       }
     }
     self.recorded = recorded
-    units = Dictionary(
+    self.units = Dictionary(
       uniqueKeysWithValues: ofUnits.map { ($0.key, UnitReplay($0.key, $0.value, speed: speed)) })
-    state = Mutex(State(others: others.mapValues { Others(exchanges: $0) }))
+    self.state = Mutex(State(others: others.mapValues { Others(exchanges: $0) }))
   }
 
   /// Answers a command.
@@ -72,11 +72,11 @@ public final class ReplayingCommandRunner: CommandRunner {
   {
     try Task.checkCancellation()
     do {
-      let result = try await answer(command, onOutput)
-      logger.debug("\(command)", metadata: ["replayed": "true", "outcome": "\(result.termination)"])
+      let result = try await self.answer(command, onOutput)
+      self.logger.debug("\(command)", metadata: ["replayed": "true", "outcome": "\(result.termination)"])
       return result
     } catch {
-      logger.debug("\(command)", metadata: ["replayed": "true", "outcome": "\(error)"])
+      self.logger.debug("\(command)", metadata: ["replayed": "true", "outcome": "\(error)"])
       throw error
     }
   }
@@ -86,7 +86,7 @@ public final class ReplayingCommandRunner: CommandRunner {
   ///
   /// - Throws: `CancellationError`.
   public func waitForNextChange(of unit: UnitName) async throws {
-    try await units[unit.name]?.waitForNextChange()
+    try await self.units[unit.name]?.waitForNextChange()
   }
 
   private func answer(
@@ -95,30 +95,30 @@ public final class ReplayingCommandRunner: CommandRunner {
     let form = CommandSignature(command)
     switch form.kind {
     case _ where form.units.isEmpty:
-      return try await answerOther(command, form, onOutput)
+      return try await self.answerOther(command, form, onOutput)
     case .state:
-      return try await answerState(command, form, onOutput)
+      return try await self.answerState(command, form, onOutput)
     case .change:
-      guard let unit = units[form.units[0]], let exchange = unit.issue(form) else {
-        throw notRecorded(command, form)
+      guard let unit = self.units[form.units[0]], let exchange = unit.issue(form) else {
+        throw self.notRecorded(command, form)
       }
       guard let outcome = exchange.outcome else {
-        return try await finish(command, nil)
+        return try await self.finish(command, nil)
       }
-      try await withTimeLimit(of: command) { try await unit.answer(exchange) }
-      return try await finish(command, outcome, exchange.standardOutput, onOutput)
+      try await self.withTimeLimit(of: command) { try await unit.answer(exchange) }
+      return try await self.finish(command, outcome, exchange.standardOutput, onOutput)
     case .journal, .other:
-      guard let outcome = try await units[form.units[0]]?.read(form, onOutput) else {
-        throw notRecorded(command, form)
+      guard let outcome = try await self.units[form.units[0]]?.read(form, onOutput) else {
+        throw self.notRecorded(command, form)
       }
-      return try await finish(command, outcome)
+      return try await self.finish(command, outcome)
     }
   }
 
   private func answerOther(
     _ command: Command, _ form: CommandSignature, _ onOutput: ([UInt8]) async throws -> Void
   ) async throws -> CommandResult {
-    let exchange = state.withLock { state -> Transcript.Exchange? in
+    let exchange = self.state.withLock { state -> Transcript.Exchange? in
       guard let others = state.others[form] else { return nil }
       guard others.next < others.exchanges.count else {
         return form.kind == .change ? nil : others.exchanges.last
@@ -126,11 +126,11 @@ public final class ReplayingCommandRunner: CommandRunner {
       state.others[form]?.next += 1
       return others.exchanges[others.next]
     }
-    guard let exchange else { throw notRecorded(command, form) }
-    if let factor = speed.factor, let end = exchange.end, end > exchange.start {
+    guard let exchange else { throw self.notRecorded(command, form) }
+    if let factor = self.speed.factor, let end = exchange.end, end > exchange.start {
       try await Task.sleep(for: .microseconds(1) * (Double(end - exchange.start) / factor))
     }
-    return try await finish(command, exchange.outcome, exchange.standardOutput, onOutput)
+    return try await self.finish(command, exchange.outcome, exchange.standardOutput, onOutput)
   }
 
   private func answerState(
@@ -139,22 +139,22 @@ public final class ReplayingCommandRunner: CommandRunner {
     var output: [UInt8] = []
     for name in form.units {
       let question = form.about(name)
-      guard let unit = units[name], unit.knows(question) else {
-        throw notRecorded(command, form, about: name)
+      guard let unit = self.units[name], unit.knows(question) else {
+        throw self.notRecorded(command, form, about: name)
       }
-      let answer = try await withTimeLimit(of: command) {
+      let answer = try await self.withTimeLimit(of: command) {
         try await unit.answer(question) { self.tellHold($0, name) }
       }
-      guard let answer else { throw notRecorded(command, form, about: name) }
+      guard let answer else { throw self.notRecorded(command, form, about: name) }
       if form.words.contains("show"), !output.isEmpty, !answer.output.isEmpty {
         output.append(UInt8(ascii: "\n"))
       }
       output += answer.output
       guard case .ended(let result) = answer.outcome, result.termination.isSuccess else {
-        return try await finish(command, answer.outcome, output, onOutput)
+        return try await self.finish(command, answer.outcome, output, onOutput)
       }
     }
-    return try await finish(
+    return try await self.finish(
       command, .ended(CommandResult(termination: .exited(0), standardError: [], duration: .zero)), output,
       onOutput)
   }
@@ -204,14 +204,14 @@ public final class ReplayingCommandRunner: CommandRunner {
 
   private func tellHold(_ next: Command, _ unit: String) {
     // The driver may be about to run it.
-    let isOverdue = state.withLock { state in
+    let isOverdue = self.state.withLock { state in
       let since = state.holds[next] ?? .now
       state.holds[next] = since
       return ContinuousClock.now - since >= self.holdPatience
         && state.told.insert(["hold", next.description]).inserted
     }
     guard isOverdue else { return }
-    logger.warning(
+    self.logger.warning(
       "The recording goes on with a command that the driver has no reason for yet: stop the unit, or do what was done.",
       metadata: ["unit": "\(unit)", "command": "\(next)"])
   }
@@ -220,17 +220,17 @@ public final class ReplayingCommandRunner: CommandRunner {
     -> CommandError
   {
     let words = unit.map { form.about($0) }.map { $0.words + [$0.unit] } ?? form.matchKey
-    let isRecorded = recorded[form] != nil
+    let isRecorded = self.recorded[form] != nil
     let reason: String
     if isRecorded {
       reason = "the recording has it, but not once more or not at this point"
-    } else if let (nearest, difference) = nearest(to: words) {
+    } else if let (nearest, difference) = self.nearest(to: words) {
       reason = "the recording does not have it; the nearest is: \(nearest), which \(difference)"
     } else {
       reason = "the recording is empty"
     }
-    if state.withLock({ $0.told.insert(words).inserted }) {
-      logger.error(
+    if self.state.withLock({ $0.told.insert(words).inserted }) {
+      self.logger.error(
         "This command is not in the recording.", metadata: ["command": "\(command)", "reason": "\(reason)"])
     }
     return .notRecorded(command, reason: reason)
@@ -245,7 +245,7 @@ public final class ReplayingCommandRunner: CommandRunner {
         return (counts[word] ?? 0) <= 0
       }
     }
-    let nearest = recorded.map { form, command in
+    let nearest = self.recorded.map { form, command in
       let compared = form.matchKey
       let (extra, missing) = (without(compared, words), without(words, compared))
       let isSameProgram = compared.first == words.first

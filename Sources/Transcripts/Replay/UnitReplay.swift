@@ -36,7 +36,7 @@ final class UnitReplay: Sendable {
     /// Whether a later one has been issued.
     var isPassed = false
 
-    var isAhead: Bool { !isIssued && !isPassed }
+    var isAhead: Bool { !self.isIssued && !self.isPassed }
   }
 
   private struct JournalLine {
@@ -69,7 +69,7 @@ final class UnitReplay: Sendable {
     var runStart: UInt64 = 0
 
     /// The recorded time of the next change.
-    var limit: UInt64 { changes.first(where: \.isAhead)?.exchange.start ?? .max }
+    var limit: UInt64 { self.changes.first(where: \.isAhead)?.exchange.start ?? .max }
   }
 
   /// How far ahead of the recorded time an answer is waited for, rather than given the one before again.
@@ -97,8 +97,8 @@ final class UnitReplay: Sendable {
       }
     }
     for question in state.questions.keys { state.questions[question]?.all.sort { $0.end < $1.end } }
-    timeline = ReplayTimeline(start: exchanges.first?.exchange.start ?? 0, speed: speed)
-    timeline.goOn(from: 0, limit: state.limit)
+    self.timeline = ReplayTimeline(start: exchanges.first?.exchange.start ?? 0, speed: speed)
+    self.timeline.goOn(from: 0, limit: state.limit)
     self.speed = speed
     self.state = Mutex(state)
   }
@@ -154,7 +154,7 @@ final class UnitReplay: Sendable {
 
   /// Whether the question was asked in the recording and answered.
   func knows(_ question: CommandSignature.Question) -> Bool {
-    state.withLock { $0.questions[question] != nil }
+    self.state.withLock { $0.questions[question] != nil }
   }
 
   /// The next recorded answer to a question that has not to do with a change that was not made yet; the last one again
@@ -164,11 +164,11 @@ final class UnitReplay: Sendable {
   /// - Returns: nil if the question is not recorded.
   /// - Throws: `CancellationError`.
   func answer(_ question: CommandSignature.Question, onHold: (Command) -> Void) async throws -> Answer? {
-    let present = speed.factor == nil ? 0 : timeline.present
-    let (answer, change) = state.withLock { state -> (Answer?, Command?) in
+    let present = self.speed.factor == nil ? 0 : self.timeline.present
+    let (answer, change) = self.state.withLock { state -> (Answer?, Command?) in
       guard let answers = state.questions[question] else { return (nil, nil) }
       let limit = state.limit
-      let index = Self.next(of: answers, after: state, present: present, isTimed: speed.factor != nil)
+      let index = Self.next(of: answers, after: state, present: present, isTimed: self.speed.factor != nil)
       let isOnHold = answers.all[index].end > limit || index == answers.given && index + 1 < answers.all.count
       state.questions[question]?.given = index
       state.seen = max(state.seen, min(answers.all[index].end, limit))
@@ -176,7 +176,7 @@ final class UnitReplay: Sendable {
     }
     if let change { onHold(change) }
     guard let answer else { return nil }
-    try await timeline.reach(answer.end)
+    try await self.timeline.reach(answer.end)
     return answer
   }
 
@@ -212,7 +212,7 @@ final class UnitReplay: Sendable {
   ///
   /// - Returns: nil if it is not recorded, or not any more.
   func issue(_ form: CommandSignature) -> Transcript.Exchange? {
-    let issued = state.withLock { state -> (exchange: Transcript.Exchange, limit: UInt64)? in
+    let issued = self.state.withLock { state -> (exchange: Transcript.Exchange, limit: UInt64)? in
       // Of changes that are asked for at the same time, a later one can have come first.
       let lastIssued = state.changes.lastIndex { $0.isIssued && $0.form == form } ?? -1
       guard
@@ -234,24 +234,24 @@ final class UnitReplay: Sendable {
       return (exchange, state.limit)
     }
     guard let issued else { return nil }
-    timeline.goOn(from: issued.exchange.start, limit: issued.limit)
+    self.timeline.goOn(from: issued.exchange.start, limit: issued.limit)
     return issued.exchange
   }
 
   /// Waits until the recording goes on with a command that changes the unit.
   func waitForNextChange() async throws {
-    let limit = state.withLock(\.limit)
+    let limit = self.state.withLock(\.limit)
     if limit == .max { return try await Task.sleep(for: .seconds(86400 * 365)) }
-    try await timeline.reach(limit)
+    try await self.timeline.reach(limit)
   }
 
   /// Waits until the recorded answer to a change; what is asked after it was asked after it before.
   func answer(_ change: Transcript.Exchange) async throws {
     guard let end = change.end else { return }
-    try await timeline.reach(end)
+    try await self.timeline.reach(end)
     // A unit can be seen to have stopped a moment before the command that stops it ends; the driver looks after a start.
     let isStart = change.command.arguments.contains { $0 == "start" || $0 == "restart" }
-    state.withLock { state in
+    self.state.withLock { state in
       state.answeredChange = max(state.answeredChange, isStart ? end : change.start)
       state.answeredChangeStart = max(state.answeredChangeStart, change.start)
     }
@@ -293,12 +293,12 @@ final class UnitReplay: Sendable {
   func read(_ form: CommandSignature, _ onOutput: ([UInt8]) async throws -> Void) async throws
     -> TranscriptOutcome??
   {
-    let present = timeline.present
-    let reading = state.withLock { Self.reading(form, at: present, &$0) }
+    let present = self.timeline.present
+    let reading = self.state.withLock { Self.reading(form, at: present, &$0) }
     guard let (lines, exchange) = reading else { return nil }
     let follows = form.words.contains("--follow")
     if follows {
-      try await deliver(lines, onOutput)
+      try await self.deliver(lines, onOutput)
     } else if !lines.isEmpty {
       try await onOutput(lines.flatMap(\.bytes))
     }
@@ -310,7 +310,7 @@ final class UnitReplay: Sendable {
     switch outcome {
     case .cancelled, .refused: return .some(nil)
     case .ended, .failed:
-      if follows { try await timeline.reach(end) }
+      if follows { try await self.timeline.reach(end) }
       return outcome
     }
   }
@@ -318,14 +318,14 @@ final class UnitReplay: Sendable {
   /// Hands out lines at their times. Nobody else goes on between two of the same time or while one is handed out.
   private func deliver(_ lines: [JournalLine], _ onOutput: ([UInt8]) async throws -> Void) async throws {
     var isDelivering = false
-    defer { if isDelivering { timeline.delivered() } }
+    defer { if isDelivering { self.timeline.delivered() } }
     var rest = lines[...]
     while let first = rest.first {
       let batch = rest.prefix { $0.at == first.at }
       rest = rest.dropFirst(batch.count)
       let endsDelivery = isDelivering
       isDelivering = false
-      try await timeline.reach(first.at, isDelivery: true, endsDelivery: endsDelivery)
+      try await self.timeline.reach(first.at, isDelivery: true, endsDelivery: endsDelivery)
       isDelivering = true
       try await onOutput(batch.flatMap(\.bytes))
     }

@@ -40,10 +40,10 @@ package struct TranscriptListing: Sendable {
 
   /// The lines, first those about the recording.
   package func lines(_ print: (String) -> Void) {
-    let header = transcript.header
+    let header = self.transcript.header
     print("Recording \(Self.clean(header.recording)), begun \(Self.date(header.realtime))")
     var facts = ["plugin \(Self.clean(header.plugin))"]
-    if let version = transcript.systemdVersion { facts.append("systemd \(Self.clean(version.full))") }
+    if let version = self.transcript.systemdVersion { facts.append("systemd \(Self.clean(version.full))") }
     if let boot = header.bootID { facts.append("boot \(Self.clean(boot))") }
     if !header.commandPrefix.isEmpty {
       facts.append(
@@ -52,14 +52,14 @@ package struct TranscriptListing: Sendable {
     }
     print(facts.joined(separator: ", "))
     print("")
-    for exchange in transcript.exchanges where isShown(exchange) { lines(of: exchange, print) }
+    for exchange in self.transcript.exchanges where self.isShown(exchange) { self.lines(of: exchange, print) }
   }
 
   private func isShown(_ exchange: Transcript.Exchange) -> Bool {
-    let form = CommandSignature(exchange.command, prefix: transcript.header.commandPrefix)
-    if let unit = filter.unit, !form.units.contains(unit.name) { return false }
-    if filter.isFailed, !exchange.isFailed { return false }
-    if let limit = filter.slowerThan {
+    let form = CommandSignature(exchange.command, prefix: self.transcript.header.commandPrefix)
+    if let unit = self.filter.unit, !form.units.contains(unit.name) { return false }
+    if self.filter.isFailed, !exchange.isFailed { return false }
+    if let limit = self.filter.slowerThan {
       guard let duration = exchange.duration, duration > limit, !form.words.contains("--follow") else {
         return false
       }
@@ -73,31 +73,32 @@ package struct TranscriptListing: Sendable {
     let status = exchange.status.padding(toLength: max(exchange.status.count, 9), withPad: " ", startingAt: 0)
     print(
       "\(Self.time(exchange.start))  \(duration)  "
-        + (exchange.isFailed ? coloured(status, "31;1") : status) + "  \(text(of: exchange.command))")
+        + (exchange.isFailed ? self.coloured(status, "31;1") : status)
+        + "  \(self.text(of: exchange.command))")
     var shown = 0
     var omitted = 0
     func line(_ time: UInt64, _ mark: String, _ text: String) {
-      if !isFull, shown >= Self.lineLimit {
+      if !self.isFull, shown >= Self.lineLimit {
         omitted += 1
         return
       }
       shown += 1
-      print(Self.time(time) + coloured("  \(mark) \(abridged(text))", "2"))
+      print(Self.time(time) + self.coloured("  \(mark) \(self.abridged(text))", "2"))
     }
-    for (time, text) in shownLines(of: exchange) { line(time, "│", text) }
-    if omitted > 0 { print("              " + coloured("│ … \(omitted) more lines", "2")) }
+    for (time, text) in self.shownLines(of: exchange) { line(time, "│", text) }
+    if omitted > 0 { print("              " + self.coloured("│ … \(omitted) more lines", "2")) }
     shown = 0
     omitted = 0
     for bytes in exchange.standardError.split(separator: UInt8(ascii: "\n")) {
       line(exchange.end ?? exchange.start, "!", Self.clean(bytes))
     }
-    if omitted > 0 { print("              " + coloured("! … \(omitted) more lines", "2")) }
+    if omitted > 0 { print("              " + self.coloured("! … \(omitted) more lines", "2")) }
     if let reason = exchange.reason { line(exchange.end ?? exchange.start, "!", Self.clean(reason)) }
   }
 
   private func shownLines(of exchange: Transcript.Exchange) -> [(UInt64, String)] {
     let lines = exchange.lines
-    guard !isFull, exchange.command.arguments.contains("show") else {
+    guard !self.isFull, exchange.command.arguments.contains("show") else {
       return lines.map { ($0.at, Self.text(of: $0.bytes)) }
     }
     // A line for each unit, with what tells its state.
@@ -116,7 +117,7 @@ package struct TranscriptListing: Sendable {
   ]
 
   private func text(of command: Command) -> String {
-    if isFull { return command.description }
+    if self.isFull { return command.description }
     // What all of them have, and long lists, hide what differs.
     var command = command
     command.arguments = command.arguments.compactMap { argument in
@@ -130,20 +131,20 @@ package struct TranscriptListing: Sendable {
   }
 
   private func abridged(_ text: String) -> String {
-    isFull || text.count <= Self.lengthLimit ? text : text.prefix(Self.lengthLimit) + "…"
+    self.isFull || text.count <= Self.lengthLimit ? text : text.prefix(Self.lengthLimit) + "…"
   }
 
   private func coloured(_ text: String, _ code: String) -> String {
-    isColoured ? "\u{1b}[\(code)m\(text)\u{1b}[0m" : text
+    self.isColoured ? "\u{1b}[\(code)m\(text)\u{1b}[0m" : text
   }
 
   /// A line of output: an entry of the journal by its message.
   private static func text(of line: ArraySlice<UInt8>) -> String {
     guard line.first == UInt8(ascii: "{"), let entry = try? JournalEntry(json: line) else {
-      return clean(line)
+      return self.clean(line)
     }
-    let source = clean(entry.identifier ?? "") + (entry.processID.map { "[\($0)]" } ?? "")
-    return "\(source): \(clean(entry.message))"
+    let source = self.clean(entry.identifier ?? "") + (entry.processID.map { "[\($0)]" } ?? "")
+    return "\(source): \(self.clean(entry.message))"
   }
 
   private static func clean(_ bytes: some Collection<UInt8>) -> String { DisplayText(bytes).text }
@@ -164,7 +165,7 @@ package struct TranscriptListing: Sendable {
 extension Transcript {
   /// The version of systemd that the commands were run with, where one of them told.
   package var systemdVersion: SystemdVersion? {
-    exchanges.lazy.filter { $0.command.arguments.last == "--version" }
+    self.exchanges.lazy.filter { $0.command.arguments.last == "--version" }
       .compactMap { SystemdVersion(String(decoding: $0.standardOutput.prefix(4096), as: UTF8.self)) }.first
   }
 }
@@ -172,14 +173,14 @@ extension Transcript {
 extension Transcript.Exchange {
   /// How long the command ran; nil if the recording does not tell.
   package var duration: Duration? {
-    end.map { .microseconds(Int64($0 >= start ? $0 - start : 0)) }
+    self.end.map { .microseconds(Int64($0 >= self.start ? $0 - self.start : 0)) }
   }
 
   /// Whether it did not do what it was run for. One that was ended by the driver has done that.
   package var isFailed: Bool {
-    switch outcome {
+    switch self.outcome {
     case .ended(let result):
-      !result.termination.isSuccess && !(isAnswer && result.termination == .exited(1))
+      !result.termination.isSuccess && !(self.isAnswer && result.termination == .exited(1))
     case .failed: true
     case .cancelled, .refused, nil: false
     }
@@ -187,13 +188,13 @@ extension Transcript.Exchange {
 
   /// Whether an exit status of 1 is an answer: grep has found nothing, the system's state is not "running".
   private var isAnswer: Bool {
-    command.executable.hasSuffix("/grep")
-      || (command.arguments.contains("is-system-running") && !standardOutput.isEmpty)
+    self.command.executable.hasSuffix("/grep")
+      || (self.command.arguments.contains("is-system-running") && !self.standardOutput.isEmpty)
   }
 
   /// What came of it, in a word or two.
   package var status: String {
-    switch outcome {
+    switch self.outcome {
     case .ended(let result):
       switch result.termination {
       case .exited(0): "ok"
@@ -211,12 +212,12 @@ extension Transcript.Exchange {
 
   /// What it wrote to standard error, as far as that was kept.
   var standardError: [UInt8] {
-    if case .ended(let result) = outcome { result.standardError } else { [] }
+    if case .ended(let result) = self.outcome { result.standardError } else { [] }
   }
 
   /// Why it has no result.
   var reason: String? {
-    switch outcome {
+    switch self.outcome {
     case .failed(let error): error.description
     case .refused(let reason): reason
     case .ended, .cancelled, nil: nil
@@ -227,7 +228,7 @@ extension Transcript.Exchange {
   var lines: [(at: UInt64, bytes: ArraySlice<UInt8>)] {
     var lines: [(at: UInt64, bytes: ArraySlice<UInt8>)] = []
     var partial: [UInt8] = []
-    for chunk in output {
+    for chunk in self.output {
       var rest = chunk.bytes[...]
       while let end = rest.firstIndex(of: UInt8(ascii: "\n")) {
         lines.append((chunk.at, partial.isEmpty ? rest[..<end] : (partial + rest[..<end])[...]))
@@ -236,7 +237,7 @@ extension Transcript.Exchange {
       }
       partial += rest
     }
-    if !partial.isEmpty, let last = output.last { lines.append((last.at, partial[...])) }
+    if !partial.isEmpty, let last = self.output.last { lines.append((last.at, partial[...])) }
     return lines
   }
 }

@@ -17,17 +17,17 @@ package struct TranscriptScript: Sendable {
     print("#!/bin/bash")
     print(
       "# Made from a transcript. Read it before you run it: the commands are those of whoever recorded it.")
-    if !includesChanges { print("# Commands that change something, or may, are comments.") }
+    if !self.includesChanges { print("# Commands that change something, or may, are comments.") }
     print("export LC_ALL=C.UTF-8 TZ=UTC SYSTEMD_PAGER= SYSTEMD_COLORS=0 SYSTEMD_URLIFY=0")
-    for exchange in transcript.exchanges {
+    for exchange in self.transcript.exchanges {
       print("")
       let time = String(format: "%.6f s", Double(exchange.start) / 1e6)
       let duration = exchange.duration.map { String(format: ", %.3f ms", $0 / .milliseconds(1)) } ?? ""
       print("# \(time): \(exchange.status)\(duration)")
-      let isHarmless = transcript.header.commandPrefix.isEmpty && Self.isHarmless(exchange.command)
+      let isHarmless = self.transcript.header.commandPrefix.isEmpty && Self.isHarmless(exchange.command)
       // It would run for ever.
       let limit = exchange.command.arguments.contains("--follow") ? "timeout 10 " : ""
-      print((isHarmless || includesChanges ? "" : "# ") + limit + exchange.command.description)
+      print((isHarmless || self.includesChanges ? "" : "# ") + limit + exchange.command.description)
     }
   }
 
@@ -49,7 +49,7 @@ package struct TranscriptScript: Sendable {
     guard program == "systemctl" || program == "journalctl" else { return false }
     return command.arguments.prefix { $0 != "--" }.allSatisfy { argument in
       !argument.hasPrefix("-")
-        || options.contains { $0.hasSuffix("=") ? argument.hasPrefix($0) : argument == $0 }
+        || self.options.contains { $0.hasSuffix("=") ? argument.hasPrefix($0) : argument == $0 }
     }
   }
 }

@@ -14,7 +14,7 @@ import Testing
 
   @Test(arguments: [0, 1, 5, 127, 255] as [Int32])
   func tellsTheExitStatus(status: Int32) async throws {
-    let output = try await runner.run(.shell("echo out; echo err >&2; exit \(status)"))
+    let output = try await self.runner.run(.shell("echo out; echo err >&2; exit \(status)"))
     #expect(output.result.termination == .exited(status))
     #expect(output.text == "out\n")
     #expect(output.result.standardError == Array("err\n".utf8))
@@ -23,7 +23,7 @@ import Testing
 
   @Test(arguments: [SIGKILL, SIGTERM, SIGSEGV, SIGUSR1])
   func tellsTheSignal(signal: Int32) async throws {
-    let output = try await runner.run(.shell("kill -\(signal) $$"))
+    let output = try await self.runner.run(.shell("kill -\(signal) $$"))
     #expect(output.result.termination == .signaled(signal))
   }
 
@@ -36,7 +36,7 @@ import Testing
       printf out; printf err >&2
       """)
     command.outputLimit = 8 << 20
-    let output = try await runner.run(command)
+    let output = try await self.runner.run(command)
     #expect(output.standardOutput.count == 64 * 65536 + 3)
     #expect(output.standardOutput.suffix(4) == [0] + "out".utf8)
     #expect(output.result.standardError.count == CommandResult.standardErrorLimit)
@@ -46,19 +46,19 @@ import Testing
   @Test func collectsUpToTheLimitAndNoMore() async throws {
     var command = Command.shell("head -c 100000 /dev/zero")
     command.outputLimit = 100_000
-    #expect(try await runner.run(command).standardOutput.count == 100_000)
+    #expect(try await self.runner.run(command).standardOutput.count == 100_000)
     command.outputLimit = 99_999
     let limited = command
-    await #expect(throws: CommandError.tooMuchOutput(limited)) { try await runner.run(limited) }
+    await #expect(throws: CommandError.tooMuchOutput(limited)) { try await self.runner.run(limited) }
     let endless = Command.shell("exec cat /dev/zero", timeLimit: .seconds(600))
-    await #expect(throws: CommandError.tooMuchOutput(endless)) { try await runner.run(endless) }
+    await #expect(throws: CommandError.tooMuchOutput(endless)) { try await self.runner.run(endless) }
   }
 
   @Test func outputThatIsRefusedEndsTheCommand() async throws {
     struct Refusal: Error {}
     var processID: Int32 = 0
     await #expect(throws: Refusal.self) {
-      try await runner.run(.shell("echo $$; exec sleep 600", timeLimit: .seconds(300))) { chunk in
+      try await self.runner.run(.shell("echo $$; exec sleep 600", timeLimit: .seconds(300))) { chunk in
         processID = Int32(String(decoding: chunk.dropLast(), as: UTF8.self)) ?? 0
         throw Refusal()
       }
@@ -70,8 +70,9 @@ import Testing
     try await withTemporaryDirectory { directory in
       let total = 16 << 20
       var taken = 0
-      let result = try await runner.run(.shell("head -c \(total) /dev/zero; : > \"$1\"", "\(directory)/done"))
-      {
+      let result = try await self.runner.run(
+        .shell("head -c \(total) /dev/zero; : > \"$1\"", "\(directory)/done")
+      ) {
         chunk in
         #expect(chunk.count <= ReadableDescriptor.chunkSize)
         taken += chunk.count
@@ -87,7 +88,7 @@ import Testing
   }
 
   @Test func aCommandMayCloseItsOutputAndGoOn() async throws {
-    let output = try await runner.run(
+    let output = try await self.runner.run(
       .shell("echo early; exec >&- 2>&-; read line < \"$1\"; exit 4", "/dev/null"))
     #expect(output.text == "early\n")
     #expect(output.result.termination == .exited(4))
@@ -110,7 +111,7 @@ import Testing
   }
 
   @Test func aChildHasNoInputAndItsOwnGroup() async throws {
-    let output = try await runner.run(
+    let output = try await self.runner.run(
       .shell(
         """
         readlink /proc/self/fd/0; pwd
@@ -121,7 +122,7 @@ import Testing
 
   @Test func aChildBlocksNoSignals() async throws {
     // Not by a shell, which may clear what it inherits for its own children.
-    let output = try await runner.run(
+    let output = try await self.runner.run(
       Command(executable: "/bin/grep", arguments: ["SigBlk", "/proc/self/status"], timeLimit: .seconds(60)))
     #expect(output.text == "SigBlk:\t0000000000000000\n")
   }
@@ -131,7 +132,7 @@ import Testing
     let outputs = try await withThrowingTaskGroup(of: String.self) { group in
       for _ in 0..<50 {
         group.addTask {
-          try await runner.run(.shell("for f in /proc/$$/fd/*; do readlink $f; done; sleep 0.2")).text
+          try await self.runner.run(.shell("for f in /proc/$$/fd/*; do readlink $f; done; sleep 0.2")).text
         }
       }
       return try await group.reduce(into: []) { $0.append($1) }
@@ -149,7 +150,7 @@ import Testing
       "sleep 600 & echo $$ $!; echo waiting >&2; wait", timeLimit: .milliseconds(300))
     var processIDs: [Int32] = []
     await #expect(throws: CommandError.timedOut(command, standardError: "waiting")) {
-      try await runner.run(command) { processIDs += numbers($0) }
+      try await self.runner.run(command) { processIDs += numbers($0) }
     }
     #expect(processIDs.count == 2)
     #expect(processIDs.first.map { !exists($0) } == true)
@@ -161,21 +162,25 @@ import Testing
     let command = Command.shell(
       "trap '' TERM; echo $$; while :; do sleep 600; done", timeLimit: .milliseconds(300))
     var processIDs: [Int32] = []
-    await #expect(throws: CommandError.self) { try await runner.run(command) { processIDs += numbers($0) } }
+    await #expect(throws: CommandError.self) {
+      try await self.runner.run(command) { processIDs += numbers($0) }
+    }
     #expect(processIDs.count == 1 && !exists(processIDs[0]))
   }
 
   @Test func aStoppedChildIsKilled() async throws {
     let command = Command.shell("echo $$; kill -STOP $$", timeLimit: .milliseconds(300))
     var processIDs: [Int32] = []
-    await #expect(throws: CommandError.self) { try await runner.run(command) { processIDs += numbers($0) } }
+    await #expect(throws: CommandError.self) {
+      try await self.runner.run(command) { processIDs += numbers($0) }
+    }
     #expect(processIDs.count == 1 && !exists(processIDs[0]))
   }
 
   @Test func cancellationKillsTheWholeGroup() async throws {
     let (started, continuation) = AsyncStream.makeStream(of: [Int32].self)
     let task = Task {
-      try await runner.run(.shell("sleep 600 & echo $$ $!; wait", timeLimit: .seconds(300))) {
+      try await self.runner.run(.shell("sleep 600 & echo $$ $!; wait", timeLimit: .seconds(300))) {
         continuation.yield(numbers($0))
       }
     }
@@ -190,7 +195,7 @@ import Testing
     try await withTemporaryDirectory { directory in
       let task = Task {
         while !Task.isCancelled { await Task.yield() }
-        return try await runner.run(.shell(": > \"$1\"", "\(directory)/started"))
+        return try await self.runner.run(.shell(": > \"$1\"", "\(directory)/started"))
       }
       task.cancel()
       await #expect(throws: CancellationError.self) { try await task.value }
@@ -202,7 +207,7 @@ import Testing
     try await withTemporaryDirectory { directory in
       for delay in 0..<60 {
         let task = Task {
-          try await runner.run(
+          try await self.runner.run(
             .shell("echo $$ > \"$1\"; exec sleep 600", "\(directory)/\(delay)", timeLimit: .seconds(300)))
         }
         try await Task.sleep(for: .microseconds(delay * 100))
@@ -217,7 +222,7 @@ import Testing
   // MARK: Descendants that live on
 
   @Test func aGrandchildThatHoldsThePipesIsNotWaitedFor() async throws {
-    let output = try await runner.run(.shell("sleep 600 & echo $!; exit 3", timeLimit: .seconds(300)))
+    let output = try await self.runner.run(.shell("sleep 600 & echo $!; exit 3", timeLimit: .seconds(300)))
     #expect(output.result.termination == .exited(3))
     let processID = try #require(numbers(output.standardOutput).first)
     #expect(exists(processID))
@@ -225,7 +230,7 @@ import Testing
   }
 
   @Test func aGrandchildThatWritesForEverIsNotWaitedFor() async throws {
-    let output = try await runner.run(
+    let output = try await self.runner.run(
       .shell("(while :; do echo x; done) & echo pid $!; exit 3", timeLimit: .seconds(300)))
     #expect(output.result.termination == .exited(3))
     let line = try #require(output.text.split(separator: "\n").first { $0.hasPrefix("pid ") })
@@ -236,7 +241,7 @@ import Testing
     let command = Command.shell("setsid sleep 600 & echo $$ $!; wait", timeLimit: .milliseconds(300))
     var processIDs: [Int32] = []
     await #expect(throws: CommandError.timedOut(command, standardError: "")) {
-      try await runner.run(command) { processIDs += numbers($0) }
+      try await self.runner.run(command) { processIDs += numbers($0) }
     }
     #expect(processIDs.count == 2)
     #expect(processIDs.first.map { !exists($0) } == true)
@@ -248,7 +253,9 @@ import Testing
   @Test func runsManyAtOnce() async throws {
     let sum = try await withThrowingTaskGroup(of: Int32.self) { group in
       for number in 0..<200 {
-        group.addTask { numbers(try await runner.run(.shell("echo \(number)")).standardOutput).first ?? -1 }
+        group.addTask {
+          numbers(try await self.runner.run(.shell("echo \(number)")).standardOutput).first ?? -1
+        }
       }
       return try await group.reduce(0, +)
     }
@@ -262,7 +269,7 @@ import Testing
       try await withThrowingTaskGroup(of: Void.self) { group in
         for _ in 0..<200 {
           group.addTask {
-            _ = try await runner.run(.shell("echo; exec sleep 600", timeLimit: .seconds(300))) { _ in
+            _ = try await self.runner.run(.shell("echo; exec sleep 600", timeLimit: .seconds(300))) { _ in
               continuation.yield()
             }
           }
@@ -284,9 +291,9 @@ import Testing
     let before = try descriptorCount()
     for round in 0..<500 {
       switch round % 5 {
-      case 0: _ = try? await runner.run(Command(executable: "/no/such/program"))
-      case 1: _ = try? await runner.run(.shell("exec sleep 600", timeLimit: .milliseconds(1)))
-      default: _ = try await runner.run(.shell("echo; echo >&2"))
+      case 0: _ = try? await self.runner.run(Command(executable: "/no/such/program"))
+      case 1: _ = try? await self.runner.run(.shell("exec sleep 600", timeLimit: .milliseconds(1)))
+      default: _ = try await self.runner.run(.shell("echo; echo >&2"))
       }
     }
     // Other tests run at the same time and have descriptors open for a while.

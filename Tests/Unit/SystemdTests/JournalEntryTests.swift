@@ -11,13 +11,13 @@ import Testing
 
   private static func line(_ fields: String) -> ArraySlice<UInt8> {
     let common =
-      "{\"__MONOTONIC_TIMESTAMP\":\"1520951505\",\"_BOOT_ID\":\"\(bootID)\",\"__CURSOR\":\"\(cursor)\","
+      "{\"__MONOTONIC_TIMESTAMP\":\"1520951505\",\"_BOOT_ID\":\"\(self.bootID)\",\"__CURSOR\":\"\(self.cursor)\","
       + "\"__REALTIME_TIMESTAMP\":\"1795367636717046\""
     return Array((common + (fields.isEmpty ? "" : ",") + fields + "}").utf8)[...]
   }
 
   private static func message(_ value: String) throws -> [UInt8] {
-    try JournalEntry(json: line("\"MESSAGE\":\(value)")).message
+    try JournalEntry(json: self.line("\"MESSAGE\":\(value)")).message
   }
 
   @Test func readsALineOfAService() throws {
@@ -151,10 +151,11 @@ import Testing
       }
       return Array(text.joined().utf8) + (Int.random(in: 0..<4, using: &random) == 0 ? [0xff, 0xc3] : [])
     }
-    let spelled = messages.map { spell($0, &random) }
+    let spelled = messages.map { self.spell($0, &random) }
     let value = messages.count == 1 ? spelled[0] : "[" + spelled.joined(separator: ",") + "]"
-    let line = line(
-      "\"MESSAGE\":\(value),\"SYSLOG_IDENTIFIER\":\(spell(Array("wéb\n".utf8), &random)),\"PRIORITY\":\"5\"")
+    let line = self.line(
+      "\"MESSAGE\":\(value),\"SYSLOG_IDENTIFIER\":\(self.spell(Array("wéb\n".utf8), &random)),\"PRIORITY\":\"5\""
+    )
     return (line, Array(messages.joined(separator: [0x0a])))
   }
 
@@ -199,7 +200,7 @@ import Testing
   private static func bytes(_ value: Any?) throws -> [UInt8] {
     if let text = value as? String { return Array(text.utf8) }
     if let numbers = value as? [NSNumber] { return numbers.map(\.uint8Value) }
-    return Array(try (try #require(value as? [Any])).map { try bytes($0) }.joined(separator: [0x0a]))
+    return Array(try (try #require(value as? [Any])).map { try self.bytes($0) }.joined(separator: [0x0a]))
   }
 
   // MARK: Cursors

@@ -8,7 +8,7 @@ import Testing
   private let web: UnitName
 
   init() throws {
-    web = try UnitName("web")
+    self.web = try UnitName("web")
   }
 
   private func journalctl(_ runner: ScriptedRunner) -> Journalctl {
@@ -29,7 +29,7 @@ import Testing
   func followIsACommandLine(position: JournalPosition, option: String) async throws {
     let runner = ScriptedRunner(.output(""))
     await #expect(throws: SystemdError.self) {
-      try await journalctl(runner).follow([web], after: position) { _ in }
+      try await self.journalctl(runner).follow([self.web], after: position) { _ in }
     }
     #expect(
       runner.lines == [
@@ -42,9 +42,9 @@ import Testing
 
   @Test func severalUnitsAndTheFieldsThatAreNeeded() async throws {
     let runner = ScriptedRunner(.output(""), .output(""))
-    let units = [web, try UnitName("a.socket")]
-    try await journalctl(runner).read(units, after: .beginning, .line) { _ in }
-    try await journalctl(runner).read(units, after: .beginning, .complete) { _ in }
+    let units = [self.web, try UnitName("a.socket")]
+    try await self.journalctl(runner).read(units, after: .beginning, .line) { _ in }
+    try await self.journalctl(runner).read(units, after: .beginning, .complete) { _ in }
     #expect(
       runner.lines == [
         "journalctl --no-pager --boot --quiet --output=json --all --output-fields=MESSAGE,PRIORITY,"
@@ -59,7 +59,7 @@ import Testing
     let cursor = try #require(JournalCursor("s=a;i=\(index)"))
     var messages: [String] = []
     let runner = ScriptedRunner(.output(lines.joined()))
-    try await journalctl(runner).read([web], after: .after(cursor), .complete) { entries in
+    try await self.journalctl(runner).read([self.web], after: .after(cursor), .complete) { entries in
       messages += entries.map { String(decoding: $0.message, as: UTF8.self) }
       #expect(entries.map(\.json) == lines.suffix(entries.count).map { Array($0.dropLast().utf8) })
     }
@@ -73,12 +73,12 @@ import Testing
     let runner = ScriptedRunner(.chunks([Array(text[..<5]), Array(text[5..<cut]), Array(text[cut...])]))
     var batches: [[String]] = []
     let error = await #expect(throws: SystemdError.self) {
-      try await journalctl(runner).follow([web], after: .beginning) { entries in
+      try await self.journalctl(runner).follow([self.web], after: .beginning) { entries in
         batches.append(entries.map { String(decoding: $0.message, as: UTF8.self) })
       }
     }
     #expect(batches == [["a"], ["b", "c", "d"]])
-    #expect(error?.reason == .ended && error?.action == "journalctl --follow" && error?.units == [web])
+    #expect(error?.reason == .ended && error?.action == "journalctl --follow" && error?.units == [self.web])
   }
 
   @Test func followPassesOverAnEntryThatIsTooLarge() async throws {
@@ -89,7 +89,7 @@ import Testing
     chunks.append(Array("\"}\n".utf8) + Array(Self.line(2, "b").utf8))
     var messages: [[UInt8]] = []
     await #expect(throws: SystemdError.self) {
-      try await journalctl(ScriptedRunner(.chunks(chunks))).follow([web], after: .beginning) {
+      try await self.journalctl(ScriptedRunner(.chunks(chunks))).follow([self.web], after: .beginning) {
         messages += $0.map(\.message)
       }
     }
@@ -104,9 +104,9 @@ import Testing
         "", standardError: "No journal files were opened due to insufficient permissions.\n", status: 1),
       .output(Self.line(1, "a")), .error(CancellationError()),
       .error(CommandError.notExecutable(Command(executable: "/x"), reason: "No such file")))
-    let journalctl = journalctl(runner)
+    let journalctl = self.journalctl(runner)
     func follow() async throws {
-      try await journalctl.follow([web], after: .beginning) { _ in throw Refusal() }
+      try await journalctl.follow([self.web], after: .beginning) { _ in throw Refusal() }
     }
     #expect(await #expect(throws: SystemdError.self) { try await follow() }?.reason == .invalidCursor)
     #expect(await #expect(throws: SystemdError.self) { try await follow() }?.reason == .accessDenied)
@@ -123,7 +123,7 @@ import Testing
 
   @Test func historyIsWhatTheManagerSaid() async throws {
     let runner = ScriptedRunner(.output(""), .output(""))
-    #expect(try await journalctl(runner).history(of: web) == UnitHistory())
+    #expect(try await self.journalctl(runner).history(of: self.web) == UnitHistory())
     #expect(runner.lines.first == "journalctl --sync")
     #expect(runner.lines.last?.hasPrefix("journalctl --no-pager --boot --quiet --lines=100 ") == true)
     #expect(runner.lines.last?.hasSuffix(" --unit=web.service _PID=1") == true)
@@ -132,9 +132,9 @@ import Testing
 
   @Test func currentCursorIsTheLastEntrys() async throws {
     let runner = ScriptedRunner(.output(Self.line(7, "")), .output(""), .output("rubbish\n"))
-    #expect(try await journalctl(runner).currentCursor()?.text == "s=a;i=7")
-    #expect(try await journalctl(runner).currentCursor() == nil)
-    await #expect(throws: SystemdError.self) { try await journalctl(runner).currentCursor() }
+    #expect(try await self.journalctl(runner).currentCursor()?.text == "s=a;i=7")
+    #expect(try await self.journalctl(runner).currentCursor() == nil)
+    await #expect(throws: SystemdError.self) { try await self.journalctl(runner).currentCursor() }
     #expect(
       runner.lines.first == "journalctl --no-pager --quiet --lines=1 --output=json --output-fields=_BOOT_ID")
   }
@@ -142,9 +142,9 @@ import Testing
   @Test func syncIsACommandLine() async throws {
     let runner = ScriptedRunner(
       .output(""), .output("", standardError: "Failed to connect to x: Permission denied", status: 1))
-    try await journalctl(runner).sync()
+    try await self.journalctl(runner).sync()
     #expect(
-      await #expect(throws: SystemdError.self) { try await journalctl(runner).sync() }?.reason
+      await #expect(throws: SystemdError.self) { try await self.journalctl(runner).sync() }?.reason
         == .accessDenied)
     #expect(runner.lines.first == "journalctl --sync")
     #expect(runner.commands.first?.timeLimit == .seconds(2))

@@ -11,9 +11,9 @@ import Testing
   private let db: UnitName
 
   init() throws {
-    web = try UnitName("web")
-    raw = try UnitName("raw")
-    db = try UnitName("db@1")
+    self.web = try UnitName("web")
+    self.raw = try UnitName("raw")
+    self.db = try UnitName("db@1")
   }
 
   private func systemctl(_ runner: ScriptedRunner, prefix: [String] = []) -> Systemctl {
@@ -27,13 +27,13 @@ import Testing
       .output(""), .output(""), .output(""), .output(""), .output(""), .output(""), .output(""),
       .output("running\n"),
       .output("systemd 252 (252.38)\n"))
-    let systemctl = systemctl(runner)
-    try await systemctl.start(web)
-    try await systemctl.stop(db, timeLimit: .seconds(3))
-    try await systemctl.restart(web)
-    try await systemctl.kill(web, signal: "SIGHUP")
-    try await systemctl.kill(web, signal: "RTMIN+1", whom: .main)
-    try await systemctl.resetFailed(web)
+    let systemctl = self.systemctl(runner)
+    try await systemctl.start(self.web)
+    try await systemctl.stop(self.db, timeLimit: .seconds(3))
+    try await systemctl.restart(self.web)
+    try await systemctl.kill(self.web, signal: "SIGHUP")
+    try await systemctl.kill(self.web, signal: "RTMIN+1", whom: .main)
+    try await systemctl.resetFailed(self.web)
     try await systemctl.cancelJob(17)
     #expect(try await systemctl.systemState() == "running")
     #expect(try await systemctl.version().number == 252)
@@ -57,14 +57,14 @@ import Testing
   /// A carriage return and a newline are one Character.
   @Test func aPropertyThatEndsInACarriageReturn() async throws {
     let runner = ScriptedRunner(.output("WorkingDirectory=!/srv/x\r\nUser=app\n"))
-    let properties = try await systemctl(runner).properties(["WorkingDirectory", "User"], of: web)
+    let properties = try await self.systemctl(runner).properties(["WorkingDirectory", "User"], of: self.web)
     #expect(properties == ["WorkingDirectory": "!/srv/x\r", "User": "app"])
   }
 
   @Test func aPrefixComesBeforeTheCommand() async throws {
     let runner = ScriptedRunner(.output(""), .output(""))
-    try await systemctl(runner, prefix: ["/usr/bin/nsenter", "-t", "1", "-a"]).start(web)
-    try await Systemctl(runner: runner, path: "systemctl", commandPrefix: ["sh"]).start(web)
+    try await self.systemctl(runner, prefix: ["/usr/bin/nsenter", "-t", "1", "-a"]).start(self.web)
+    try await Systemctl(runner: runner, path: "systemctl", commandPrefix: ["sh"]).start(self.web)
     #expect(
       runner.lines == [
         "nsenter -t 1 -a systemctl --no-pager --no-ask-password start -- web.service",
@@ -79,7 +79,7 @@ import Testing
   func signalsThatSystemctlWouldTakeOtherwiseAreRefused(signal: String) async throws {
     let runner = ScriptedRunner()
     let error = await #expect(throws: SystemdError.self) {
-      try await systemctl(runner).kill(web, signal: signal)
+      try await self.systemctl(runner).kill(self.web, signal: signal)
     }
     #expect(error?.reason == .invalidSignal)
     #expect(runner.commands.isEmpty)
@@ -90,9 +90,9 @@ import Testing
   @Test func showAsksForAllUnitsOnceByOneCommand() async throws {
     let runner = ScriptedRunner(
       .output("Id=web.service\nNames=web.service\n\nId=real.service\nNames=db@1.service real.service\n"))
-    let answers = try await systemctl(runner).show([web, db, web])
-    #expect(try answers[web]?.get().id == "web.service")
-    #expect(try answers[db]?.get().id == "real.service")
+    let answers = try await self.systemctl(runner).show([self.web, self.db, self.web])
+    #expect(try answers[self.web]?.get().id == "web.service")
+    #expect(try answers[self.db]?.get().id == "real.service")
     #expect(runner.commands.count == 1)
     let line = try #require(runner.lines.first)
     #expect(
@@ -103,8 +103,8 @@ import Testing
 
   @Test func showOfNothingAsksNothing() async throws {
     let runner = ScriptedRunner()
-    #expect(try await systemctl(runner).show([]).isEmpty)
-    #expect(try await systemctl(runner).listUnits([]).isEmpty)
+    #expect(try await self.systemctl(runner).show([]).isEmpty)
+    #expect(try await self.systemctl(runner).listUnits([]).isEmpty)
     #expect(runner.commands.isEmpty)
   }
 
@@ -115,10 +115,10 @@ import Testing
       .output("Id=web.service\n", standardError: failure, status: 1),
       .output("", standardError: failure, status: 1),
       .output("Id=db@1.service\n"))
-    let answers = try await systemctl(runner).show([web, raw, raw2, db])
-    #expect(try answers[web]?.get().id == "web.service")
-    #expect(try answers[db]?.get().id == "db@1.service")
-    for unit in [raw, raw2] {
+    let answers = try await self.systemctl(runner).show([self.web, self.raw, raw2, self.db])
+    #expect(try answers[self.web]?.get().id == "web.service")
+    #expect(try answers[self.db]?.get().id == "db@1.service")
+    for unit in [self.raw, raw2] {
       let error = #expect(throws: SystemdError.self) { try answers[unit]?.get() }
       #expect(error?.reason == .unreadableProperties && error?.units == [unit])
     }
@@ -127,14 +127,16 @@ import Testing
         "web.service raw.service raw2.service db@1.service", "raw2.service db@1.service", "db@1.service",
       ])
     let alone = ScriptedRunner(.output("", standardError: failure, status: 1))
-    let error = await #expect(throws: SystemdError.self) { try await systemctl(alone).show(raw) }
+    let error = await #expect(throws: SystemdError.self) { try await self.systemctl(alone).show(self.raw) }
     #expect(error?.reason == .unreadableProperties)
   }
 
   @Test func aManagerThatCannotBeReachedIsAskedOnce() async throws {
     let runner = ScriptedRunner(
       .output("", standardError: "Failed to connect to bus: No such file or directory\n", status: 1))
-    let error = await #expect(throws: SystemdError.self) { try await systemctl(runner).show([web, db]) }
+    let error = await #expect(throws: SystemdError.self) {
+      try await self.systemctl(runner).show([self.web, self.db])
+    }
     #expect(error?.reason == .managerUnreachable)
     #expect(runner.commands.count == 1)
   }
@@ -144,7 +146,7 @@ import Testing
   ])
   func showRefusesAnswersToOtherQuestions(output: String) async throws {
     let error = await #expect(throws: SystemdError.self) {
-      try await systemctl(ScriptedRunner(.output(output))).show(web)
+      try await self.systemctl(ScriptedRunner(.output(output))).show(self.web)
     }
     guard case .unexpectedOutput = error?.reason else {
       Issue.record("\(String(describing: error))")
@@ -155,8 +157,8 @@ import Testing
   @Test func listUnitsTellsStates() async throws {
     let runner = ScriptedRunner(.output("web.service loaded active running The web\n"))
     #expect(
-      try await systemctl(runner).listUnits([web, db])
-        == [web: UnitListing(loadState: .loaded, activeState: .active, subState: "running")])
+      try await self.systemctl(runner).listUnits([self.web, self.db])
+        == [self.web: UnitListing(loadState: .loaded, activeState: .active, subState: "running")])
     #expect(
       runner.lines == [
         "systemctl --no-pager --no-ask-password list-units --all --plain --no-legend --full -- web.service db@1.service"
@@ -166,17 +168,18 @@ import Testing
   // MARK: The manager
 
   @Test func systemStateIsTakenFromAFailingCommand() async throws {
-    #expect(try await systemctl(ScriptedRunner(.output("degraded\n", status: 1))).systemState() == "degraded")
+    #expect(
+      try await self.systemctl(ScriptedRunner(.output("degraded\n", status: 1))).systemState() == "degraded")
     for output in ["", "\n", "not a state\n", "\u{1b}[0m\n"] {
       let runner = ScriptedRunner(.output(output, standardError: "Failed to connect to bus: x", status: 1))
-      let error = await #expect(throws: SystemdError.self) { try await systemctl(runner).systemState() }
+      let error = await #expect(throws: SystemdError.self) { try await self.systemctl(runner).systemState() }
       #expect(error?.reason == .managerUnreachable)
     }
   }
 
   @Test func anotherProgramIsNotTakenForSystemctl() async throws {
     let error = await #expect(throws: SystemdError.self) {
-      try await systemctl(ScriptedRunner(.output("GNU coreutils 9.1\n"))).version()
+      try await self.systemctl(ScriptedRunner(.output("GNU coreutils 9.1\n"))).version()
     }
     #expect(error?.reason == .unexpectedOutput("GNU coreutils 9.1"))
     #expect(
@@ -235,7 +238,7 @@ import Testing
   func failuresAreClassified(text: String, status: Int32, reason: SystemdError.Reason) async throws {
     let runner = ScriptedRunner(.output("", standardError: text + "\n", status: status))
     let error = try #require(
-      await #expect(throws: SystemdError.self) { try await systemctl(runner).start(web) })
+      await #expect(throws: SystemdError.self) { try await self.systemctl(runner).start(self.web) })
     #expect(error.reason == reason)
     #expect(error.termination == .exited(status))
     #expect(error.description.hasPrefix("systemctl start web.service failed (exit status \(status)): "))
@@ -245,14 +248,16 @@ import Testing
   @Test func errorsTellWhatHappenedAndWhatToDo() async throws {
     let runner = ScriptedRunner(
       .output("", standardError: "Failed to start web.service: Unit web.service is masked.\n", status: 1))
-    let error = await #expect(throws: SystemdError.self) { try await systemctl(runner).start(web) }
+    let error = await #expect(throws: SystemdError.self) { try await self.systemctl(runner).start(self.web) }
     #expect(
       error?.description
         == "systemctl start web.service failed (exit status 1): Failed to start web.service: Unit web.service is masked. "
         + "If it should be usable, run `systemctl unmask web.service`.")
     let units = try (1...9).map { try UnitName("u\($0)") }
     let other = ScriptedRunner(.output("", standardError: "\u{1b}[31mBad\r\nthing\u{202e}", status: 1))
-    let listError = await #expect(throws: SystemdError.self) { try await systemctl(other).listUnits(units) }
+    let listError = await #expect(throws: SystemdError.self) {
+      try await self.systemctl(other).listUnits(units)
+    }
     #expect(
       listError?.description
         == "systemctl list-units u1.service u2.service u3.service and 6 more failed (exit status 1): [31mBad thing. "
@@ -263,13 +268,13 @@ import Testing
     let command = Command(executable: "/opt/systemctl")
     let runner = ScriptedRunner(
       .error(CommandError.notExecutable(command, reason: "No such file or directory")))
-    let error = await #expect(throws: SystemdError.self) { try await systemctl(runner).version() }
+    let error = await #expect(throws: SystemdError.self) { try await self.systemctl(runner).version() }
     #expect(
       error?.description
         == "systemctl --version failed: cannot execute /opt/systemctl: No such file or directory. Install the program, "
         + "or correct the plugin's options systemctl_path, journalctl_path or command_prefix.")
     await #expect(throws: CancellationError.self) {
-      try await systemctl(ScriptedRunner(.error(CancellationError()))).start(web)
+      try await self.systemctl(ScriptedRunner(.error(CancellationError()))).start(self.web)
     }
   }
 }

@@ -19,14 +19,14 @@ import Testing
       Transcript(
         header: TranscriptHeader(
           plugin: "1", recording: "a", part: 0, realtime: RealtimeTimestamp(microseconds: 0), uptime: 0,
-          bootID: nil, commandPrefix: prefix),
-        exchanges: exchanges.sorted { $0.start < $1.start })
+          bootID: nil, commandPrefix: self.prefix),
+        exchanges: self.exchanges.sorted { $0.start < $1.start })
     }
 
     func replay(_ speed: ReplaySpeed = .asFastAsPossible, log: LogLines = LogLines())
       -> ReplayingCommandRunner
     {
-      ReplayingCommandRunner(transcript, speed: speed, holdPatience: .zero, logger: log.logger)
+      ReplayingCommandRunner(self.transcript, speed: speed, holdPatience: .zero, logger: log.logger)
     }
 
     /// A command that takes 10 ms, 10 ms after the one before.
@@ -34,23 +34,23 @@ import Testing
       _ command: String, _ output: String = "", status: Int32 = 0, standardError: String = "",
       outcome: TranscriptOutcome? = nil
     ) {
-      add(
-        command, [(now + 15_000, output)], from: now + 10_000, to: now + 20_000,
+      self.add(
+        command, [(self.now + 15_000, output)], from: self.now + 10_000, to: self.now + 20_000,
         outcome
           ?? .ended(
             CommandResult(
               termination: .exited(status), standardError: Array(standardError.utf8),
               duration: .milliseconds(10))))
-      now += 20_000
+      self.now += 20_000
     }
 
     mutating func add(
       _ command: String, _ output: [(UInt64, String)], from start: UInt64, to end: UInt64?,
       _ outcome: TranscriptOutcome?
     ) {
-      exchanges.append(
+      self.exchanges.append(
         Transcript.Exchange(
-          id: UInt64(exchanges.count + 1), start: start, command: ReplayTests.command(command),
+          id: UInt64(self.exchanges.count + 1), start: start, command: ReplayTests.command(command),
           output: output.filter { !$0.1.isEmpty }.map { Transcript.Chunk(at: $0.0, bytes: Array($0.1.utf8)) },
           end: end, outcome: outcome))
     }
@@ -487,9 +487,9 @@ import Testing
 private final class Collected: Sendable {
   private let kept = Mutex("")
 
-  var text: String { kept.withLock { $0 } }
+  var text: String { self.kept.withLock { $0 } }
 
-  func append(_ bytes: [UInt8]) { kept.withLock { $0 += String(decoding: bytes, as: UTF8.self) } }
+  func append(_ bytes: [UInt8]) { self.kept.withLock { $0 += String(decoding: bytes, as: UTF8.self) } }
 }
 
 extension Systemctl {

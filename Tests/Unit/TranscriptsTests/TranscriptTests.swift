@@ -363,7 +363,7 @@ import Testing
 final class LogLines: Sendable {
   private let kept = Mutex<[String]>([])
 
-  var lines: [String] { kept.withLock { $0 } }
+  var lines: [String] { self.kept.withLock { $0 } }
 
   var logger: Logger {
     var logger = Logger(label: "tests") { _ in
