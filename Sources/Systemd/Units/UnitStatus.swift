@@ -87,8 +87,7 @@ public struct UnitStatus: Sendable, Hashable {
   /// Whether systemd has forgotten all of the unit's runs, or there was none: it unloads a unit that is inactive and
   /// that nothing refers to, and then tells what it reads anew from the unit's file.
   public var isForgotten: Bool {
-    self.invocationID == nil && self.stateChange == nil
-      && (self.activeState == .inactive || self.activeState == .failed)
+    self.invocationID == nil && self.stateChange == nil && self.activeState.isDown
   }
 
   /// Whether systemd forgets the unit even if it failed (`CollectMode=inactive-or-failed`).

@@ -183,7 +183,7 @@ struct UnitLifecycle: Sendable, Hashable {
 
   private mutating func end(_ result: ExitResult, _ end: UnitHistory.End?) -> [Effect] {
     self.phase = .ended(result)
-    let isDown = self.status.map { $0.activeState == .inactive || $0.activeState == .failed } ?? false
+    let isDown = self.status.map(\.activeState.isDown) ?? false
     self.endTime = end?.time ?? (isDown ? self.status?.inactiveEnter ?? self.status?.mainProcessEnd : nil)
     return [.ended(result)]
   }

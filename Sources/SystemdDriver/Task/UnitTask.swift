@@ -283,7 +283,7 @@ actor UnitTask {
     let askedAt = ContinuousClock.now
     guard let status = try? await self.systemd.showPatiently(self.unit) else { return false }
     await self.observe(UnitWatcher.Observation(status: status, askedAt: askedAt))
-    return status.activeState == .inactive || status.activeState == .failed
+    return status.activeState.isDown
   }
 
   /// Makes systemd forget that the unit has failed, so that its start limit does not refuse the next start.

@@ -145,7 +145,7 @@ final class UnitWatcher: Sendable {
         for unit in units where state.units[unit] != nil {
           // An inactive unit that systemd has unloaded is not listed.
           let listing = listings[unit]
-          let isDown = listing.map { $0.activeState == .inactive || $0.activeState == .failed } ?? true
+          let isDown = listing?.activeState.isDown ?? true
           if isDown || state.units[unit]?.listing != listing { state.units[unit]?.markDue() }
           state.units[unit]?.listing = listing
         }

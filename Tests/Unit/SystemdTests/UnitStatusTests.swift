@@ -124,6 +124,7 @@ import Testing
     let state = ActiveState(word)
     #expect(state.description == word)
     #expect((state == .unknown(word)) == (word == "new"))
+    #expect(state.isDown == ["inactive", "failed"].contains(word))
   }
 
   @Test(arguments: ["stub", "loaded", "not-found", "bad-setting", "error", "merged", "masked", "new"])
