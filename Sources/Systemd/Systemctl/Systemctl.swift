@@ -136,14 +136,7 @@ public struct Systemctl: Sendable {
     let output = try await self.tool.output(
       "show", [unit], Self.arguments("show", ["--property=" + names.joined(separator: ",")], [unit]),
       timeLimit: self.timeLimit)
-    var properties: [String: String] = [:]
-    // By bytes: a value can end in a carriage return, which is one Character with the newline.
-    for line in output.split(separator: UInt8(ascii: "\n")) {
-      guard let equals = line.firstIndex(of: UInt8(ascii: "=")) else { continue }
-      properties[String(decoding: line[..<equals], as: UTF8.self)] = String(
-        decoding: line[(equals + 1)...], as: UTF8.self)
-    }
-    return properties
+    return UnitProperties.parse(output).first ?? [:]
   }
 
   /// The units that must be active for a unit to be started (`Requires=`, `Requisite=`, `BindsTo=`).

@@ -220,26 +220,12 @@ public struct UnitStatus: Sendable, Hashable {
 }
 
 extension UnitStatus {
-  /// Reads the output of `systemctl show`: a block of `Name=value` lines per unit, with an empty line between them.
+  /// Reads the output of `systemctl show` (``UnitProperties``), with ``requestedProperties`` of one or several units.
   ///
-  /// Lines without `=` are passed over, bytes that are not UTF-8 are replaced.
-  ///
-  /// - Throws: ``UnitStatusError`` if a block has no `Id`.
+  /// - Throws: ``UnitStatusError`` if a unit's properties lack `Id`.
   package static func parse(_ output: [UInt8]) throws(UnitStatusError) -> [UnitStatus] {
     var units: [UnitStatus] = []
-    var properties: [String: String] = [:]
-    for line in output.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false) {
-      if line.isEmpty {
-        if !properties.isEmpty { units.append(try UnitStatus(properties: properties)) }
-        properties = [:]
-      } else if let equals = line.firstIndex(of: UInt8(ascii: "=")) {
-        let name = String(decoding: line[..<equals], as: UTF8.self)
-        if properties[name] == nil {
-          properties[name] = String(decoding: line[(equals + 1)...], as: UTF8.self)
-        }
-      }
-    }
-    if !properties.isEmpty { units.append(try UnitStatus(properties: properties)) }
+    for properties in UnitProperties.parse(output) { units.append(try UnitStatus(properties: properties)) }
     return units
   }
 }
