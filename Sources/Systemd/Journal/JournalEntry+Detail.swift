@@ -1,6 +1,8 @@
 extension JournalEntry {
   /// Which fields are asked for: the fewer, the faster journalctl is.
   public enum Detail: Sendable {
+    /// Only what tells which unit the service manager reports on (``JournalEntry/isLifecycle``), and when.
+    case subject
     /// The fields of a log line.
     case line
     /// The fields of a log line, and those that ``forEachUnit(_:)`` needs.
@@ -14,6 +16,7 @@ extension JournalEntry {
     var fields: [String]? {
       let line = ["MESSAGE", "PRIORITY", "SYSLOG_IDENTIFIER", "_PID", "_TRANSPORT", "UNIT", "MESSAGE_ID"]
       switch self {
+      case .subject: return ["_PID", "UNIT"]
       case .line: return line
       case .lineAndUnits:
         return line + ["_SYSTEMD_UNIT", "_SYSTEMD_SLICE", "_UID", "OBJECT_SYSTEMD_UNIT", "COREDUMP_UNIT"]

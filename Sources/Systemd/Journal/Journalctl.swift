@@ -41,15 +41,17 @@ public struct Journalctl: Sendable {
   ///
   /// - Parameters:
   ///   - units: by their true names; an alias has no entries. None: all entries, of whatever unit.
+  ///   - scope: which of their entries.
   ///   - position: where to begin.
   ///   - detail: how much of the entries is needed.
   ///   - onEntries: is given entries in order, at least one. While it is suspended, nothing more is read. An error
   ///     that it throws ends the call.
   public func follow(
-    _ units: [UnitName], after position: JournalPosition, _ detail: JournalEntry.Detail = .lifecycle,
-    _ onEntries: ([JournalEntry]) async throws -> Void
+    _ units: [UnitName], _ scope: JournalScope = .all, after position: JournalPosition,
+    _ detail: JournalEntry.Detail = .lifecycle, _ onEntries: ([JournalEntry]) async throws -> Void
   ) async throws {
-    let result = try await self.read(["--follow", "--no-tail"], units, after: position, detail, onEntries)
+    let result = try await self.read(
+      ["--follow", "--no-tail"], units, scope, after: position, detail, onEntries)
     let error = self.tool.error(result, "--follow", units)
     throw error.reason == .other
       ? SystemdError(
@@ -58,12 +60,12 @@ public struct Journalctl: Sendable {
       : error
   }
 
-  /// Hands out the entries of units that exist now, like ``follow(_:after:_:_:)``.
+  /// Hands out the entries of units that exist now, like ``follow(_:_:after:_:_:)``.
   public func read(
-    _ units: [UnitName], after position: JournalPosition, _ detail: JournalEntry.Detail = .lifecycle,
-    _ onEntries: ([JournalEntry]) async throws -> Void
+    _ units: [UnitName], _ scope: JournalScope = .all, after position: JournalPosition,
+    _ detail: JournalEntry.Detail = .lifecycle, _ onEntries: ([JournalEntry]) async throws -> Void
   ) async throws {
-    let result = try await self.read(["--boot", "--quiet"], units, after: position, detail, onEntries)
+    let result = try await self.read(["--boot", "--quiet"], units, scope, after: position, detail, onEntries)
     guard result.termination.isSuccess else { throw self.tool.error(result, "--unit", units) }
   }
 
@@ -87,12 +89,13 @@ public struct Journalctl: Sendable {
   }
 
   private func read(
-    _ options: [String], _ units: [UnitName], after position: JournalPosition, _ detail: JournalEntry.Detail,
-    matches: [String] = [], timeLimit: Duration? = nil, _ onEntries: ([JournalEntry]) async throws -> Void
+    _ options: [String], _ units: [UnitName], _ scope: JournalScope = .all, after position: JournalPosition,
+    _ detail: JournalEntry.Detail, matches: [String] = [], timeLimit: Duration? = nil,
+    _ onEntries: ([JournalEntry]) async throws -> Void
   ) async throws -> CommandResult {
     var arguments = ["--no-pager"] + options + ["--output=json", "--all"]
     if let fields = detail.fields { arguments.append("--output-fields=" + fields.joined(separator: ",")) }
-    arguments += units.map { "--unit=\($0.name)" }
+    arguments += scope.options(for: units)
     // With --after-cursor= journalctl passes over one entry, whichever it is, if that of the cursor has been vacuumed,
     // and to version 252 also if it is not one of these units.
     var passedOver: JournalCursor?
@@ -103,7 +106,7 @@ public struct Journalctl: Sendable {
       arguments.append("--cursor=\(cursor.text)")
       passedOver = cursor
     }
-    arguments += matches
+    arguments += matches + scope.matches(for: units)
     var splitter = LineSplitter(maximumLength: Self.lineLimit)
     var droppedCount = 0
     do {

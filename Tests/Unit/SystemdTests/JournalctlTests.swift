@@ -40,6 +40,22 @@ import Testing
     #expect(runner.commands.first?.timeLimit == .some(nil))
   }
 
+  @Test func whatTheManagerSaysIsMatchedByTheUnitsThatItIsAbout() async throws {
+    let runner = ScriptedRunner(.output(""), .output(""))
+    let units = [web, try UnitName("a.socket")]
+    let position = JournalPosition.after(try #require(JournalCursor("s=a1;i=2")))
+    await #expect(throws: SystemdError.self) {
+      try await journalctl(runner).follow(units, .manager, after: position, .subject) { _ in }
+    }
+    try await journalctl(runner).read([web], .manager, after: .beginning, .subject) { _ in }
+    #expect(
+      runner.lines == [
+        "journalctl --no-pager --follow --no-tail --output=json --all --output-fields=_PID,UNIT "
+          + "'--cursor=s=a1;i=2' _PID=1 UNIT=web.service UNIT=a.socket",
+        "journalctl --no-pager --boot --quiet --output=json --all --output-fields=_PID,UNIT _PID=1 UNIT=web.service",
+      ])
+  }
+
   @Test func severalUnitsAndTheFieldsThatAreNeeded() async throws {
     let runner = ScriptedRunner(.output(""), .output(""))
     let units = [self.web, try UnitName("a.socket")]
