@@ -2,12 +2,12 @@ import Foundation
 import Glibc
 import NomadPlugin
 
-/// A directory in a task's allocation, in which the task may be able to write: it is reached from the allocation's own
-/// directory, which is Nomad's, without following a link on the way.
+/// A directory in a task's allocation. The task may be able to write to it, so it is reached from the allocation's own
+/// directory, which is Nomad's, without following a link.
 final class AllocationDirectory: Sendable {
   private let descriptor: Int32
 
-  /// Opens the directory that a file of the task is in. A file elsewhere than in the allocation is taken as it is.
+  /// Opens the directory that a file of the task is in. The path to a file outside the allocation may have links.
   ///
   /// - Throws: `DriverError` (unrecoverable) with the system's reason.
   init(of file: String, for task: TaskConfig) throws {
@@ -38,12 +38,15 @@ final class AllocationDirectory: Sendable {
 
   deinit { close(self.descriptor) }
 
-  /// The names on a path, by bytes as the kernel takes it: a slash with a combining mark after it is another Character.
+  /// The components of a path, split by bytes as the kernel does. To Swift a slash with a combining mark after it is
+  /// another Character.
   private static func components(_ path: String) -> [String] {
     path.utf8.split(separator: UInt8(ascii: "/")).map { String(Substring($0)) }
   }
 
-  /// Opens a file of the directory; a link is not followed. On failure -1, with `errno` set.
+  /// Opens a file of the directory, and follows no link.
+  ///
+  /// - Returns: a descriptor; -1 on failure, with `errno` set.
   func open(_ name: String, _ flags: Int32) -> Int32 {
     openat(self.descriptor, name, flags | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0o600)
   }

@@ -2,28 +2,28 @@ import Foundation
 import Synchronization
 import Systemd
 
-/// Follows the journal of units: each by a journalctl of its own as long as there are not too many of them, the units
-/// beyond that by one for all.
+/// Follows the journal of units: up to a limit by a journalctl for each, beyond it by one for all.
 ///
-/// Each journalctl that follows needs an inotify instance, of which Linux gives a user 128 unless
-/// `fs.inotify.max_user_instances` says otherwise. systemd needs some too, for units of the type path and for what it
-/// watches itself: were all of root's taken, those would fail. So the plugin takes half of them.
+/// A journalctl that follows needs an inotify instance, of which Linux gives a user 128 unless
+/// `fs.inotify.max_user_instances` says otherwise. systemd needs some too, for path units and for itself: they would
+/// fail if the plugin took all of root's. So it takes half of them.
 final class JournalFollowers: Sendable {
   private let journalctl: Journalctl
-  private let free: Mutex<Int>
+  /// How many more units can have a journalctl of their own.
+  private let availableSlots: Mutex<Int>
   private let sharedLineFollower: SharedFollower
   private let sharedFullFollower: SharedFollower
   private let syncs: RequestCoalescer<Sync, Void>
 
   private enum Sync { case all }
 
-  /// How long journald may take to say that it has all lines.
+  /// How long journald may take to confirm that it has written all lines.
   private static let syncLimit: Duration = .seconds(5)
 
   /// - Parameter limit: how many units have a journalctl of their own.
   init(_ journalctl: Journalctl, limit: Int = JournalFollowers.limitOfThisHost) {
     self.journalctl = journalctl
-    self.free = Mutex(limit)
+    self.availableSlots = Mutex(limit)
     self.sharedLineFollower = SharedFollower(journalctl, .lineAndUnits)
     self.sharedFullFollower = SharedFollower(journalctl, .complete)
     self.syncs = RequestCoalescer { _ in
@@ -46,29 +46,31 @@ final class JournalFollowers: Sendable {
     }
   }
 
-  /// Hands out the entries of units like `Journalctl.follow`. Needs ``run()``.
+  /// Hands out entries like `Journalctl.follow`. Needs ``run()``.
   func follow(
-    _ units: [UnitName], after position: JournalPosition, _ detail: JournalEntry.Detail,
+    _ selection: JournalSelection, after position: JournalPosition,
     _ onEntries: @escaping @Sendable ([JournalEntry]) async throws -> Void
   ) async throws {
-    guard self.take() else {
-      let follower = if case .complete = detail { self.sharedFullFollower } else { self.sharedLineFollower }
-      return try await follower.follow(units, after: position, detail, onEntries)
+    guard self.takeSlot() else {
+      let shared =
+        if case .complete = selection.detail { self.sharedFullFollower } else { self.sharedLineFollower }
+      return try await shared.follow(selection, after: position, onEntries)
     }
-    defer { self.free.withLock { $0 += 1 } }
-    try await self.journalctl.follow(units, after: position, detail, onEntries)
+    defer { self.availableSlots.withLock { $0 += 1 } }
+    try await self.journalctl.follow(
+      selection.units, selection.scope, after: position, selection.detail, onEntries)
   }
 
-  /// Waits until all that was logged so far can be read: units that end at about the same time share one command. Needs
+  /// Waits until all that was logged so far can be read. Units that end at about the same time share one command. Needs
   /// ``run()``.
   ///
   /// - Throws: `SystemdError`, `CancellationError`.
   func sync() async throws { _ = try await self.syncs.value(for: .all) }
 
-  private func take() -> Bool {
-    self.free.withLock { free in
-      guard free > 0 else { return false }
-      free -= 1
+  private func takeSlot() -> Bool {
+    self.availableSlots.withLock { count in
+      guard count > 0 else { return false }
+      count -= 1
       return true
     }
   }

@@ -2,31 +2,32 @@ import AsyncPrimitives
 import Synchronization
 import Systemd
 
-/// What comes for one of those who have joined a `SharedFollower`, kept for it until it takes it.
+/// One subscriber of a `SharedFollower`: keeps its entries until it takes them.
 final class JournalSubscription: Sendable {
   private struct State {
     var entries: [JournalEntry] = []
     var size = 0
     var end: Result<Void, any Error>?
-    var news = Promise<Void>()
   }
 
-  let units: [UnitName]
-  /// Fulfilled when every entry that comes from now on is kept.
-  let begun = Promise<Void>()
+  let selection: JournalSelection
+  /// Fulfilled when every entry that comes from now on is kept, or nothing comes any more.
+  let started = Promise<Void>()
   private let state = Mutex(State())
+  private let changed = AsyncSignal()
 
-  /// How much is kept, in bytes, not counting one entry.
+  /// How much is kept, in bytes, the last entry not counted.
   private static let sizeLimit = 64 << 10
 
-  init(_ units: [UnitName]) { self.units = units }
+  init(_ selection: JournalSelection) { self.selection = selection }
 
+  /// Keeps entries. If there is no room for all of them, those and all that come later are dropped, and the subscription
+  /// ends: the subscriber reads them from the journal.
   func append(_ entries: [JournalEntry]) {
     self.state.withLock { state in
       guard state.end == nil else { return }
       for entry in entries {
         guard state.entries.isEmpty || state.size < Self.sizeLimit else {
-          // The reader comes to these by itself.
           state.entries = []
           state.end = .success(())
           break
@@ -34,28 +35,31 @@ final class JournalSubscription: Sendable {
         state.entries.append(entry)
         state.size += entry.approximateSize
       }
-      state.news.fulfil(())
     }
+    self.changed.send()
   }
 
-  /// - Parameter error: why nothing more comes; nil if it comes to whoever joins anew.
+  /// Ends the subscription after the entries that are kept.
+  ///
+  /// - Parameter error: why nothing more comes; nil if the subscriber can subscribe anew.
   func end(_ error: (any Error)?) {
     self.state.withLock { state in
       if state.end == nil { state.end = error.map { .failure($0) } ?? .success(()) }
-      state.news.fulfil(())
     }
-    self.begun.fulfil(())
+    self.changed.send()
+    self.started.fulfil(())
   }
 
-  /// What has come; nil if something did not find room, or this has ended.
+  /// The next entries; nil if the subscription has ended.
+  ///
+  /// - Throws: the error that it has ended with; `CancellationError`.
   func next() async throws -> [JournalEntry]? {
     while true {
-      let news = Promise<Void>()
+      let count = self.changed.count
       let (entries, end) = self.state.withLock { state in
         defer {
           state.entries = []
           state.size = 0
-          state.news = news
         }
         return (state.entries, state.end)
       }
@@ -64,7 +68,7 @@ final class JournalSubscription: Sendable {
         try end.get()
         return nil
       }
-      try await news.value
+      try await self.changed.wait(after: count)
     }
   }
 }

@@ -1,15 +1,15 @@
 import Systemd
 
-/// What an entry of the journal is in a task's logs.
+/// The line that an entry of the journal is in a task's logs.
 ///
-/// The same entry always gives the same bytes: where a line was cut off is remembered by their number.
+/// The same entry always gives the same bytes: a checkpoint counts how many of them have been delivered.
 struct LogLine: Sendable, Hashable {
   /// Whether it goes to the task's standard error.
   let isError: Bool
   /// The line with its line feed. A message may itself have line feeds.
   let bytes: [UInt8]
 
-  /// - Returns: nil for an entry that is not in the logs.
+  /// nil if the entry is not in the logs.
   init?(_ entry: JournalEntry, _ configuration: LogConfiguration) {
     guard configuration.lifecycle || !entry.isAboutUnit else { return nil }
     var bytes: [UInt8] = []
@@ -19,7 +19,7 @@ struct LogLine: Sendable, Hashable {
     case .message, .short:
       guard entry.hasMessage else { return nil }
       if configuration.format == .short { bytes += "\(entry.realtime) ".utf8 }
-      // What others say about the unit is marked by who says it, as journalctl does.
+      // As journalctl does, it says who speaks about the unit.
       if configuration.format == .short || entry.isAboutUnit {
         let process = entry.processID.map { "[\($0)]" } ?? ""
         bytes += "\(entry.identifier ?? "unknown")\(process): ".utf8

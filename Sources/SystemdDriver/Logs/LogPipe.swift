@@ -5,19 +5,19 @@ import Processes
 import Synchronization
 import Systemd
 
-/// One of the two FIFOs of a task through which Nomad's log collector takes its lines.
+/// One of the two FIFOs from which Nomad's log collector reads a task's logs.
 ///
-/// It is opened for reading as well: so opening never waits for the collector, what the collector has not yet
-/// taken stays when it dies, and it sees the end of the file only when ``close()`` is called.
+/// It is open for reading as well. So opening never waits for the collector, the FIFO keeps what the collector has not
+/// read when that dies, and the collector sees the end of the file only after ``close()``.
 final class LogPipe: Sendable {
   private let path: String
-  /// -1 for /dev/null and after ``close()``.
+  /// -1 if this is /dev/null or closed.
   private let descriptor: Mutex<Int32>
 
   /// Opens a FIFO that Nomad has made, or /dev/null.
   ///
-  /// - Throws: `DriverError` (unrecoverable) if it is neither: the task may write in its directory, and what the
-  ///   plugin writes as root must not go where a link leads.
+  /// - Throws: `DriverError` (unrecoverable) if it is neither. The task may be able to write to the directory, and what
+  ///   the plugin writes as root must not go where a link leads.
   init(path: String, for task: TaskConfig) throws {
     self.path = path
     guard path != "/dev/null" else {
@@ -43,7 +43,7 @@ final class LogPipe: Sendable {
 
   deinit { self.close() }
 
-  /// A descriptor of the FIFO of its own, for a child to inherit; nil for /dev/null. The caller closes it.
+  /// A further descriptor of the FIFO, which the caller closes; nil if this is /dev/null or closed.
   func duplicate() -> Int32? {
     self.descriptor.withLock { descriptor in
       let copy = descriptor < 0 ? -1 : fcntl(descriptor, F_DUPFD_CLOEXEC, 3)
@@ -51,7 +51,7 @@ final class LogPipe: Sendable {
     }
   }
 
-  /// Writes bytes, as many as the FIFO has room for: all or none if they are not more than ``atomicSize``.
+  /// Writes as many bytes as the FIFO has room for: all or none of up to ``atomicSize``.
   ///
   /// - Returns: how many were written; nil if there is no room.
   /// - Throws: `DriverError` if the system refuses.
@@ -73,7 +73,7 @@ final class LogPipe: Sendable {
   /// How many bytes a FIFO takes whole or not at all: `PIPE_BUF` of pipe(7).
   static let atomicSize = 4096
 
-  /// Ends the logs: the collector sees the end of the file once it has read what is left.
+  /// Closes the FIFO: if nobody else keeps it open, the collector sees the end of the file once it has read what is left.
   func close() {
     self.descriptor.withLock { descriptor in
       if descriptor >= 0 { Glibc.close(descriptor) }
@@ -83,12 +83,12 @@ final class LogPipe: Sendable {
 
   /// Waits until the FIFO has room again, or the task is cancelled.
   func waitForRoom() async {
-    // Of its own, so that it is the same one when the waiting ends.
+    // A close meanwhile must not free the number of the descriptor that is waited for.
     guard let descriptor = self.duplicate() else { return }
     defer { Glibc.close(descriptor) }
     try? await ReadinessMonitor.waitForRoom(in: descriptor)
   }
 
-  /// Closes what ``duplicate()`` gave.
+  /// Closes a descriptor from ``duplicate()``.
   static func close(_ descriptor: Int32) { Glibc.close(descriptor) }
 }

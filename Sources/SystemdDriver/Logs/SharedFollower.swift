@@ -5,22 +5,21 @@ import Systemd
 
 /// Follows the whole journal by one journalctl, for the units of many tasks.
 ///
-/// Whoever joins reads the journal of its own units to the end first, while what comes is kept for it. One that does not
-/// take its entries fast enough for what is kept goes back to that, and holds up nobody.
+/// A subscriber first reads the journal of its own units to the end, while new entries are kept for it. One that does
+/// not take its entries fast enough loses what is kept and reads again. It holds up nobody.
 final class SharedFollower: Sendable {
   private struct State {
     var subscriptions: [ObjectIdentifier: JournalSubscription] = [:]
-    /// Those that want the entries of a unit.
+    /// The subscriptions to each unit's entries, by the unit's name.
     var byUnit: [String: [JournalSubscription]] = [:]
     /// Whether the whole journal is followed from a known position on.
     var isFollowing = false
-    var joined = Promise<Void>()
-    var left = Promise<Void>()
 
-    func subscriptions(wanting entry: JournalEntry) -> [JournalSubscription] {
+    func subscriptions(for entry: JournalEntry) -> [JournalSubscription] {
       var found: [JournalSubscription] = []
       entry.forEachUnit { unit in
-        for subscription in self.byUnit[unit] ?? [] where !found.contains(where: { $0 === subscription }) {
+        for subscription in self.byUnit[unit] ?? []
+        where subscription.selection.includes(entry) && !found.contains(where: { $0 === subscription }) {
           found.append(subscription)
         }
       }
@@ -31,13 +30,14 @@ final class SharedFollower: Sendable {
   private let journalctl: Journalctl
   private let detail: JournalEntry.Detail
   private let state = Mutex(State())
-  /// Those that read for themselves do so a few at a time.
+  private let subscriptionsChanged = AsyncSignal()
+  /// Few subscribers read for themselves at once.
   private let reads = CommandLimiter(width: 4)
 
-  /// How long to wait before the journal is followed again after that failed.
-  private static let retryInterval: Duration = .seconds(1)
+  /// The delay before the journal is followed again after that failed.
+  private static let retryDelays: ClosedRange<Duration> = .seconds(1)...(.seconds(1))
 
-  /// - Parameter detail: what is needed of the entries, the units that they are of included.
+  /// - Parameter detail: how much of the entries is needed, the units that they are of included.
   init(_ journalctl: Journalctl, _ detail: JournalEntry.Detail) {
     self.journalctl = journalctl
     self.detail = detail
@@ -45,97 +45,88 @@ final class SharedFollower: Sendable {
 
   // MARK: Following for all
 
-  /// Follows the journal whenever somebody wants entries, until the task is cancelled.
+  /// Follows the journal whenever there are subscribers, until the task is cancelled.
   func run() async {
-    while !Task.isCancelled {
-      guard (try? await self.state.withLock(\.joined).value) != nil else { break }
+    var backoff = RetryBackoff(Self.retryDelays)
+    while (try? await self.waitForSubscriptions { !$0.isEmpty }) != nil {
       do {
-        try await self.followWhileWanted()
+        try await self.followWhileSubscribed()
         self.end(nil)
       } catch {
         self.end(error)
-        try? await Task.sleep(for: Self.retryInterval)
+        try? await Task.sleep(for: backoff.delayAfterFailure(madeProgress: false))
       }
     }
     self.end(CancellationError())
   }
 
-  private func followWhileWanted() async throws {
+  private func waitForSubscriptions(
+    _ isWanted: @Sendable ([ObjectIdentifier: JournalSubscription]) -> Bool
+  ) async throws {
+    while true {
+      try Task.checkCancellation()
+      let changeCount = self.subscriptionsChanged.count
+      if self.state.withLock({ isWanted($0.subscriptions) }) { return }
+      try await self.subscriptionsChanged.wait(after: changeCount)
+    }
+  }
+
+  private func followWhileSubscribed() async throws {
     let position = try await self.journalctl.currentCursor().map { JournalPosition.after($0) } ?? .beginning
-    self.begin()
+    self.start()
     try await withThrowingTaskGroup(of: Void.self) { group in
       group.addTask {
         try await self.journalctl.follow([], after: position, self.detail) { self.distribute($0) }
       }
-      group.addTask { try await self.waitUntilUnwanted() }
+      group.addTask { try await self.waitForSubscriptions { $0.isEmpty } }
       defer { group.cancelAll() }
       try await group.next()
     }
   }
 
-  private func begin() {
+  private func start() {
     let subscriptions = self.state.withLock { state in
       state.isFollowing = true
       return Array(state.subscriptions.values)
     }
-    for subscription in subscriptions { subscription.begun.fulfil(()) }
+    for subscription in subscriptions { subscription.started.fulfil(()) }
   }
 
-  /// Nothing more comes to those who have joined so far. What they want is followed anew when they join again.
+  /// Ends all subscriptions. Those who subscribe anew have the journal followed again.
   private func end(_ error: (any Error)?) {
     let subscriptions = self.state.withLock { state in
-      defer {
-        state.subscriptions = [:]
-        state.byUnit = [:]
-        state.isFollowing = false
-        state.joined = Promise()
-      }
+      defer { state = State() }
       return Array(state.subscriptions.values)
     }
     for subscription in subscriptions { subscription.end(error) }
   }
 
-  private func waitUntilUnwanted() async throws {
-    while true {
-      let left = self.state.withLock { $0.subscriptions.isEmpty ? nil : $0.left }
-      guard let left else { return }
-      try await left.value
-    }
-  }
-
   private func distribute(_ entries: [JournalEntry]) {
-    var portions: [ObjectIdentifier: (subscription: JournalSubscription, entries: [JournalEntry])] = [:]
+    var batches: [ObjectIdentifier: (subscription: JournalSubscription, entries: [JournalEntry])] = [:]
     self.state.withLock { state in
       for entry in entries {
-        for subscription in state.subscriptions(wanting: entry) {
-          portions[ObjectIdentifier(subscription), default: (subscription, [])].entries.append(entry)
+        for subscription in state.subscriptions(for: entry) {
+          batches[ObjectIdentifier(subscription), default: (subscription, [])].entries.append(entry)
         }
       }
     }
-    for portion in portions.values { portion.subscription.append(portion.entries) }
+    for batch in batches.values { batch.subscription.append(batch.entries) }
   }
 
   // MARK: Following for one
 
-  /// Hands out the entries of units like `Journalctl.follow`. Needs ``run()``.
+  /// Hands out entries like `Journalctl.follow`. Needs ``run()``.
   func follow(
-    _ units: [UnitName], after position: JournalPosition, _ detail: JournalEntry.Detail,
+    _ selection: JournalSelection, after position: JournalPosition,
     _ onEntries: @escaping @Sendable ([JournalEntry]) async throws -> Void
   ) async throws {
     var position = position
     while true {
-      let subscription = self.join(units)
-      defer { self.leave(subscription) }
-      try await subscription.begun.value
-      // From here on nothing is missed: this reads what the journal has at least to where the shared one begins.
-      position = try await self.reads.run { [position] in
-        var position = position
-        try await self.journalctl.read(units, after: position, detail) { entries in
-          try await onEntries(entries)
-          if let last = entries.last { position = .after(last.cursor) }
-        }
-        return position
-      }
+      let subscription = self.subscribe(selection)
+      defer { self.unsubscribe(subscription) }
+      try await subscription.started.value
+      // This reads the journal at least to where the shared follower began, so that nothing is missed.
+      position = try await self.read(selection, after: position, onEntries)
       var isPastRead = false
       while var entries = try await subscription.next() {
         if !isPastRead, case .after(let last) = position {
@@ -149,26 +140,44 @@ final class SharedFollower: Sendable {
     }
   }
 
-  private func join(_ units: [UnitName]) -> JournalSubscription {
-    let subscription = JournalSubscription(units)
+  /// Hands out the entries that there are.
+  ///
+  /// - Returns: the position after the last one.
+  private func read(
+    _ selection: JournalSelection, after position: JournalPosition,
+    _ onEntries: @escaping @Sendable ([JournalEntry]) async throws -> Void
+  ) async throws -> JournalPosition {
+    try await self.reads.run {
+      var end = position
+      try await self.journalctl.read(
+        selection.units, selection.scope, after: position, selection.detail
+      ) { entries in
+        try await onEntries(entries)
+        if let last = entries.last { end = .after(last.cursor) }
+      }
+      return end
+    }
+  }
+
+  private func subscribe(_ selection: JournalSelection) -> JournalSubscription {
+    let subscription = JournalSubscription(selection)
     self.state.withLock { state in
       state.subscriptions[ObjectIdentifier(subscription)] = subscription
-      for unit in units { state.byUnit[unit.name, default: []].append(subscription) }
-      if state.isFollowing { subscription.begun.fulfil(()) }
-      state.joined.fulfil(())
+      for unit in selection.units { state.byUnit[unit.name, default: []].append(subscription) }
+      if state.isFollowing { subscription.started.fulfil(()) }
     }
+    self.subscriptionsChanged.send()
     return subscription
   }
 
-  private func leave(_ subscription: JournalSubscription) {
+  private func unsubscribe(_ subscription: JournalSubscription) {
     self.state.withLock { state in
       guard state.subscriptions.removeValue(forKey: ObjectIdentifier(subscription)) != nil else { return }
-      for unit in subscription.units {
+      for unit in subscription.selection.units {
         state.byUnit[unit.name]?.removeAll { $0 === subscription }
         if state.byUnit[unit.name]?.isEmpty == true { state.byUnit[unit.name] = nil }
       }
-      state.left.fulfil(())
-      state.left = Promise()
     }
+    self.subscriptionsChanged.send()
   }
 }

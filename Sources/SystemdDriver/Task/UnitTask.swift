@@ -31,7 +31,7 @@ actor UnitTask {
   private let isAllowed: @Sendable (UnitName) -> Bool
   nonisolated let systemd: SystemdClient
   let watcher: UnitWatcher
-  private let logs: LogDelivery
+  private let journal: UnitJournal
   nonisolated let logger: Logger
   let startedAt: Date
   private nonisolated let mainProcess = MainProcessWatcher()
@@ -100,10 +100,10 @@ actor UnitTask {
       collected.stdoutPath = "/dev/null"
       collected.stderrPath = "/dev/null"
     }
-    self.logs = try LogDelivery(
+    self.journal = try UnitJournal(
       of: unit, and: options.logs.includeTriggered ? triggered : [], for: collected, options.logs,
-      from: logsBegin, resumes: lifecycle.isRecovered, journalctl: engine.systemd.journalctl,
-      followers: engine.systemd.followers, logger: logger)
+      from: logsBegin, resumes: lifecycle.isRecovered, bootID: engine.systemd.location.bootID,
+      journalctl: engine.systemd.journalctl, followers: engine.systemd.followers, logger: logger)
   }
 
   // MARK: Running
@@ -117,7 +117,7 @@ actor UnitTask {
     }
     defer { self.milestones.finished.fulfil(()) }
     await withDiscardingTaskGroup { group in
-      group.addTask { await self.followLogs(isRecovered: isRecovered) }
+      group.addTask { await self.followJournal(isRecovered: isRecovered) }
       group.addTask { await self.pollWhenMainProcessEnds() }
       group.addTask { await self.clearUpUnclearEnds() }
       if let starter = self.starter { group.addTask { await self.start(starter) } }
@@ -126,7 +126,7 @@ actor UnitTask {
     }
     if let watch = self.watch { self.watcher.unwatch(self.unit, watch) }
     if let result = self.milestones.unitEnded.current,
-      (try? await self.logs.finish { await self.take($0) }) != nil
+      (try? await self.journal.finish { await self.take($0) }) != nil
     {
       self.milestones.exitDelivered.fulfil(.success(result))
     }
@@ -136,24 +136,26 @@ actor UnitTask {
     }
   }
 
-  private func followLogs(isRecovered: Bool) async {
+  private func followJournal(isRecovered: Bool) async {
     // The journal keeps the lines; the start comes first.
     _ = try? await self.milestones.startIssued.value
     _ = try? await self.milestones.startAnswered.value(within: Self.followDelay)
-    await self.logs.hold()
+    await self.journal.logs?.keepFIFOsOpen()
     if isRecovered, self.options.logs.includeTriggered { await self.waitForFirstObservation() }
-    await self.logs.follow { await self.take($0) }
+    // A recording of a task without logs may have no follower.
+    guard self.journal.logs != nil || self.systemd.location.replay == nil else { return }
+    await self.journal.follow { await self.take($0) }
   }
 
   /// Ends the logs that an earlier process of the plugin began, in place of ``run()``: the unit is not to be recovered.
-  func abandon() async { await self.logs.forget() }
+  func abandon() async { await self.journal.logs?.forget() }
 
   /// Ends all that runs for the task and closes its logs; the unit stays as it is.
   nonisolated func remove() async {
     self.milestones.removed.fulfil(())
     // Unstructured, since it is to be awaited in a cancelled task as well.
     await Task { _ = try? await self.milestones.finished.value }.value
-    await self.logs.forget()
+    await self.journal.logs?.forget()
   }
 
   // MARK: Observations
@@ -166,7 +168,7 @@ actor UnitTask {
     self.observedAt = Self.microsecondsSinceBoot(at: askedAt)
     // Before the first observation is told: a recovered task's logs wait for that.
     if self.options.logs.includeTriggered {
-      await self.logs.setTriggered(status.triggeredUnits(self.isAllowed))
+      await self.journal.setTriggered(status.triggeredUnits(self.isAllowed))
     }
     let waited = self.startIssuedAt.map { askedAt - $0 } ?? .zero
     let effects = self.lifecycle.observe(status, waited: waited, continuity: observation.continuity)
@@ -185,7 +187,7 @@ actor UnitTask {
     return now - min(now, UInt64(max(age, 0)))
   }
 
-  private func take(_ event: LogDelivery.News) {
+  private func take(_ event: UnitJournal.Event) {
     switch event {
     case .lifecycle(let time):
       // What was said before systemd was asked is in its answer. (Another host's clock is not known.)

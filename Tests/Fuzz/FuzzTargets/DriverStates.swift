@@ -35,11 +35,11 @@ extension FuzzTarget {
     seeds: ["s=0a;i=1\n5\n17\n\n", "\n0\n\n", "s=1\n-1\n1\n", "\n9223372036854775807\n2147483647\n"],
     words: ["\n", "s=0a", "\r\n", "+1", "18446744073709551616"]
   ) { input in
-    guard let position = LogCheckpoint(text(input)[...]) else { return }
-    try hold(position.partial >= 0, "it is \(position.partial) bytes into a line")
-    // 1 and what is less mean other processes than a holder to kill(2).
-    try hold((position.holder ?? 2) > 1, "\(position.holder ?? 0) cannot hold the logs")
-    try hold(position.text.utf8.count <= 1024, "it does not fit into its file")
-    try hold(LogCheckpoint(position.text[...]) == position, "it is another when it is written and read")
+    guard let checkpoint = LogCheckpoint(text(input)[...]) else { return }
+    try hold(checkpoint.partial >= 0, "it is \(checkpoint.partial) bytes into a line")
+    // To kill(2), 1 and lesser numbers mean other processes than a keeper.
+    try hold((checkpoint.keeper ?? 2) > 1, "\(checkpoint.keeper ?? 0) cannot keep the FIFOs open")
+    try hold(checkpoint.text.utf8.count <= 1024, "it does not fit into its file")
+    try hold(LogCheckpoint(checkpoint.text[...]) == checkpoint, "it is another when it is written and read")
   }
 }

@@ -2,23 +2,23 @@ import AsyncPrimitives
 package import Processes
 import Synchronization
 
-/// A journal of this test's own, told by a journalctl of its own.
+/// A journal of this test's own, printed by a journalctl of its own.
 package final class FakeJournal: CommandRunner {
-  struct Entry {
+  private struct Entry {
     let unit: String
     let message: String
+    let isFromManager: Bool
   }
 
   private struct State {
     var entries: [Entry] = []
     var isBroken = false
-    var change = Promise<Void>()
-    /// The commands that were run, without the program.
-    package var commands: [String] = []
+    var commands: [String] = []
     var followerCount = 0
   }
 
   private let state = Mutex(State())
+  private let changed = AsyncSignal()
 
   /// Makes an empty journal.
   package init() {}
@@ -31,60 +31,73 @@ package final class FakeJournal: CommandRunner {
 
   /// Adds entries of a unit.
   package func append(_ unit: String, _ messages: String...) {
-    self.change { state in state.entries += messages.map { Entry(unit: unit, message: $0) } }
+    self.append(messages, of: unit, isFromManager: false)
+  }
+
+  /// Adds entries of the service manager about a unit.
+  package func appendFromManager(about unit: String, _ messages: String...) {
+    self.append(messages, of: unit, isFromManager: true)
+  }
+
+  private func append(_ messages: [String], of unit: String, isFromManager: Bool) {
+    let entries = messages.map { Entry(unit: unit, message: $0, isFromManager: isFromManager) }
+    self.state.withLock { $0.entries += entries }
+    self.changed.send()
   }
 
   /// Whether followers fail, those that follow now as well.
   package func setBroken(_ isBroken: Bool) {
-    self.change { state in state.isBroken = isBroken }
-  }
-
-  private func change(_ body: (inout sending State) -> Void) {
-    self.state.withLock { state in
-      body(&state)
-      state.change.fulfil(())
-      state.change = Promise()
-    }
+    self.state.withLock { $0.isBroken = isBroken }
+    self.changed.send()
   }
 
   /// Answers as journalctl does.
   package func run(_ command: Command, onOutput: ([UInt8]) async throws -> Void) async throws -> CommandResult
   {
-    func values(_ option: String) -> [String] {
-      command.arguments.filter { $0.hasPrefix("--\(option)=") }.map { String($0.dropFirst(option.count + 3)) }
+    func values(_ key: String) -> [String] {
+      command.arguments.filter { $0.hasPrefix("\(key)=") }.map { String($0.dropFirst(key.count + 1)) }
     }
-    let units = values("unit")
+    let (units, subjects) = (values("--unit"), values("UNIT"))
+    func isWanted(_ entry: Entry) -> Bool {
+      subjects.isEmpty
+        ? units.isEmpty || units.contains(entry.unit) : entry.isFromManager && subjects.contains(entry.unit)
+    }
     let follows = command.arguments.contains("--follow")
     var next = self.state.withLock { state in
       state.commands.append(command.arguments.joined(separator: " "))
       if follows { state.followerCount += 1 }
-      return values("lines").isEmpty ? 0 : max(state.entries.count - 1, 0)
+      return values("--lines").isEmpty ? 0 : max(state.entries.count - 1, 0)
     }
     defer { if follows { self.state.withLock { $0.followerCount -= 1 } } }
-    if let cursor = values("cursor").first?.split(separator: "=").last {
-      next = (Int(cursor, radix: 16) ?? 0) - 1
+    if let cursor = values("--cursor").first?.split(separator: "=").last {
+      // The cursor of the present comes after all entries.
+      next = min((Int(cursor, radix: 16) ?? 0) - 1, self.state.withLock(\.entries.count))
     }
     while true {
-      let (entries, isBroken, change) = self.state.withLock { state in
-        (Array(state.entries[next...]), state.isBroken, state.change)
-      }
+      let changeCount = self.changed.count
+      let (entries, isBroken) = self.state.withLock { (Array($0.entries[next...]), $0.isBroken) }
       if follows, isBroken {
         return CommandResult(termination: .exited(1), standardError: Array("broken".utf8), duration: .zero)
       }
+      var output = ""
       for entry in entries {
         next += 1
-        guard units.isEmpty || units.contains(entry.unit) else { continue }
-        try await onOutput(Array(Self.line(next, entry).utf8))
+        if isWanted(entry) { output += Self.line(next, entry) }
       }
+      if !output.isEmpty { try await onOutput(Array(output.utf8)) }
       guard follows else { break }
-      try await change.value
+      try await self.changed.wait(after: changeCount)
     }
     return CommandResult(termination: .exited(0), standardError: [], duration: .zero)
   }
 
   private static func line(_ number: Int, _ entry: Entry) -> String {
-    "{\"__CURSOR\":\"s=a;i=\(String(number, radix: 16))\",\"__REALTIME_TIMESTAMP\":\"1\","
-      + "\"__MONOTONIC_TIMESTAMP\":\"1\",\"_BOOT_ID\":\"b\",\"_SYSTEMD_UNIT\":\"\(entry.unit)\","
+    let origin =
+      entry.isFromManager
+      ? "\"_SYSTEMD_UNIT\":\"init.scope\",\"_PID\":\"1\",\"UNIT\":\"\(entry.unit)\""
+      : "\"_SYSTEMD_UNIT\":\"\(entry.unit)\""
+    return "{\"__CURSOR\":\"s=a;i=\(String(number, radix: 16))\",\"__REALTIME_TIMESTAMP\":\"1\","
+      + "\"__MONOTONIC_TIMESTAMP\":\"\(number)\",\"_BOOT_ID\":\"b\",\(origin),"
       + "\"MESSAGE\":\"\(entry.message)\"}\n"
   }
 }

@@ -1,5 +1,4 @@
 import AsyncPrimitives
-import Logging
 import Synchronization
 import Systemd
 import TestHelpers
@@ -12,23 +11,21 @@ import Testing
 
   /// What one of those that follow was given.
   private final class Reader: Sendable {
-    private let state = Mutex<(messages: [String], change: Promise<Void>)>(([], Promise()))
+    private let state = Mutex<[String]>([])
+    private let changed = AsyncSignal()
 
-    var messages: [String] { self.state.withLock(\.messages) }
+    var messages: [String] { self.state.withLock { $0 } }
 
     func take(_ entries: [JournalEntry]) {
-      self.state.withLock { state in
-        state.messages += entries.map { String(decoding: $0.message, as: UTF8.self) }
-        state.change.fulfil(())
-        state.change = Promise()
-      }
+      self.state.withLock { $0 += entries.map { String(decoding: $0.message, as: UTF8.self) } }
+      self.changed.send()
     }
 
     func wait(until isDone: ([String]) -> Bool) async throws {
       while true {
-        let (messages, change) = self.state.withLock { $0 }
-        if isDone(messages) { return }
-        try await change.value
+        let changeCount = self.changed.count
+        if isDone(self.messages) { return }
+        try await self.changed.wait(after: changeCount)
       }
     }
 
@@ -38,29 +35,23 @@ import Testing
   private func withFollowers<R>(limit: Int = 0, _ body: (JournalFollowers) async throws -> R) async throws
     -> R
   {
-    let logger = Logger(label: "tests") { _ in SwiftLogNoOpLogHandler() }
     let followers = JournalFollowers(
-      Journalctl(runner: self.journal, path: "/bin/true", logger: logger), limit: limit)
-    let running = Task { await followers.run() }
-    do {
-      let result = try await body(followers)
-      running.cancel()
-      await running.value
-      return result
-    } catch {
-      running.cancel()
-      await running.value
-      throw error
+      Journalctl(runner: self.journal, path: "/bin/true", logger: quietLogger), limit: limit)
+    return try await withThrowingDiscardingTaskGroup { group in
+      group.addTask { await followers.run() }
+      defer { group.cancelAll() }
+      return try await body(followers)
     }
   }
 
   private func follow(
-    _ units: String..., by followers: JournalFollowers, after position: JournalPosition = .beginning,
-    _ reader: Reader, before: @escaping @Sendable () async throws -> Void = {}
+    _ units: String..., scope: JournalScope = .all, by followers: JournalFollowers,
+    after position: JournalPosition = .beginning, _ reader: Reader,
+    before: @escaping @Sendable () async throws -> Void = {}
   ) throws -> Task<Void, any Error> {
-    let units = try units.map { try UnitName($0) }
+    let selection = JournalSelection(units: try units.map { try UnitName($0) }, scope: scope, detail: .line)
     return Task {
-      try await followers.follow(units, after: position, .line) { entries in
+      try await followers.follow(selection, after: position) { entries in
         try await before()
         reader.take(entries)
       }
@@ -75,11 +66,11 @@ import Testing
       }
       for index in 0..<5 { self.journal.append("unit\(index).service", "a") }
       for reader in readers { try await reader.wait(for: 1) }
-      while self.journal.followerCount < 3 { await Task.yield() }
+      try await eventually("three followers") { self.journal.followerCount == 3 }
       #expect(self.journal.commands.count { $0.contains("--follow") && $0.contains("--unit=") } == 2)
       #expect(self.journal.commands.count { $0.contains("--follow") && !$0.contains("--unit=") } == 1)
       for task in tasks { task.cancel() }
-      while self.journal.followerCount > 0 { await Task.yield() }
+      try await eventually("no followers") { self.journal.followerCount == 0 }
     }
   }
 
@@ -131,6 +122,32 @@ import Testing
       try await slow.wait(for: 501)
       #expect(slow.messages == (0..<500).map { "\($0) \(text)" } + ["last"])
       #expect(quick.messages == (0..<500).map { "\($0)" })
+      first.cancel()
+      second.cancel()
+    }
+  }
+
+  /// A subscriber that wants no more than what the service manager says gets nothing else, however much the unit logs.
+  @Test(arguments: [0, 8]) func whatTheManagerSaysAlone(limit: Int) async throws {
+    try await self.withFollowers(limit: limit) { followers in
+      let (hints, lines) = (Reader(), Reader())
+      self.journal.append("a.service", "early")
+      self.journal.appendFromManager(about: "a.service", "Started early.")
+      self.journal.appendFromManager(about: "b.service", "Started another.")
+      let first = try self.follow("a.service", scope: .manager, by: followers, hints)
+      let second = try self.follow("a.service", by: followers, lines)
+      try await hints.wait(for: 1)
+      try await lines.wait(for: 2)
+      for index in 0..<500 { self.journal.append("a.service", "line \(index)") }
+      self.journal.appendFromManager(about: "a.service", "Stopped.")
+      self.journal.appendFromManager(about: "b.service", "Stopped another.")
+      try await hints.wait(for: 2)
+      try await lines.wait(for: 503)
+      #expect(hints.messages == ["Started early.", "Stopped."])
+      #expect(
+        lines.messages == ["early", "Started early."] + (0..<500).map { "line \($0)" } + ["Stopped."])
+      let ownCommands = self.journal.commands.filter { $0.contains("UNIT=") }
+      #expect(!ownCommands.isEmpty && ownCommands.allSatisfy { $0.hasSuffix(" _PID=1 UNIT=a.service") })
       first.cancel()
       second.cancel()
     }

@@ -1,19 +1,18 @@
+import AsyncPrimitives
 import Foundation
-import Logging
 import NomadPlugin
 import Processes
-import Synchronization
 import Systemd
+import TestHelpers
 import Testing
 
 @testable import SystemdDriver
 
-/// The delivery of lines, with a journal of this test's own in place of journalctl.
+/// The delivery of a unit's lines, with a journal of this test's own in place of journalctl.
 @Suite struct LogDeliveryTests {
   /// A journal of entries, printed from the one with the cursor on; a follower ends when it is cancelled.
   private final class Journal: CommandRunner {
     private let lines: [String]
-    private let commandLines = Mutex<[String]>([])
 
     init(_ messages: [String], priority: (Int) -> Int = { _ in 6 }) {
       self.lines = messages.enumerated().map { index, message in
@@ -23,10 +22,7 @@ import Testing
       }
     }
 
-    var commands: [String] { self.commandLines.withLock { $0 } }
-
     func run(_ command: Command, onOutput: ([UInt8]) async throws -> Void) async throws -> CommandResult {
-      self.commandLines.withLock { $0.append(command.arguments.joined(separator: " ")) }
       let cursor = command.arguments.first { $0.hasPrefix("--cursor=") }?.split(separator: "=").last
       let first = cursor.flatMap { Int($0, radix: 16) }.map { $0 - 1 } ?? 0
       // In pieces, as from a pipe.
@@ -34,7 +30,7 @@ import Testing
       for start in stride(from: 0, to: bytes.count, by: 10_000) {
         try await onOutput(Array(bytes[start..<min(start + 10_000, bytes.count)]))
       }
-      if command.arguments.contains("--follow") { try await Task.sleep(for: .seconds(3600)) }
+      if command.arguments.contains("--follow") { try await Promise<Void>().value }
       return CommandResult(termination: .exited(0), standardError: [], duration: .zero)
     }
   }
@@ -44,15 +40,18 @@ import Testing
     let unit: UnitName
     /// Runs what deliveries share.
     let running: AsyncStream<JournalFollowers>.Continuation
-    let logger = Logger(label: "tests") { _ in SwiftLogNoOpLogHandler() }
 
-    func delivery(_ journal: Journal, resumes: Bool = false) throws -> LogDelivery {
-      let journalctl = Journalctl(runner: journal, path: "/bin/true", logger: self.logger)
+    func unitJournal(_ journal: Journal, resumes: Bool = false) throws -> UnitJournal {
+      let journalctl = Journalctl(runner: journal, path: "/bin/true", logger: quietLogger)
       let followers = JournalFollowers(journalctl, limit: 8)
       self.running.yield(followers)
-      return try LogDelivery(
+      return try UnitJournal(
         of: self.unit, for: self.task, LogConfiguration(), from: .beginning, resumes: resumes,
-        journalctl: journalctl, followers: followers, logger: self.logger)
+        journalctl: journalctl, followers: followers, logger: quietLogger)
+    }
+
+    func delivery(_ journal: Journal, resumes: Bool = false) throws -> LogDelivery {
+      try #require(try self.unitJournal(journal, resumes: resumes).logs)
     }
   }
 
@@ -99,8 +98,8 @@ import Testing
       var round = 0
       while collected.count < expected.count {
         round += 1
-        let delivery = try setting.delivery(journal, resumes: round > 1)
-        let following = Task { await delivery.follow { _ in } }
+        let unitJournal = try setting.unitJournal(journal, resumes: round > 1)
+        let following = Task { await unitJournal.follow { _ in } }
         // Less than the pipe holds is taken, so that the delivery stands still within a line.
         let enough = min(collected.count + 20_000 + round * 1000, expected.count)
         while collected.count < enough {
@@ -124,8 +123,8 @@ import Testing
         close(output)
         close(error)
       }
-      let delivery = try setting.delivery(Journal(messages, priority: { $0 % 3 == 0 ? 3 : 6 }))
-      let finishing = Task { try await delivery.finish { _ in } }
+      let unitJournal = try setting.unitJournal(Journal(messages, priority: { $0 % 3 == 0 ? 3 : 6 }))
+      let finishing = Task { try await unitJournal.finish { _ in } }
       var (outputBytes, errorBytes): ([UInt8], [UInt8]) = ([], [])
       func text(_ isError: Bool) -> String {
         messages.enumerated().filter { ($0.offset % 3 == 0) == isError }.map { $0.element + "\n" }.joined()
@@ -150,11 +149,11 @@ import Testing
     }
   }
 
-  @Test func aHolderKeepsTheFIFOsOpenAndIsFoundAgain() async throws {
+  @Test func aKeeperKeepsTheFIFOsOpenAndIsAdopted() async throws {
     try await self.withSetting { setting in
       let journal = Journal([])
       var first: LogDelivery? = try setting.delivery(journal)
-      await first?.hold()
+      await first?.keepFIFOsOpen()
       first = nil
       let reader = open(setting.task.stdoutPath, O_RDONLY | O_NONBLOCK | O_CLOEXEC)
       defer { close(reader) }
@@ -162,8 +161,8 @@ import Testing
       // No end of the file though nobody else has it open.
       #expect(Foundation.read(reader, &byte, 1) == -1 && errno == EAGAIN)
       let second = try setting.delivery(journal, resumes: true)
-      await second.hold()
-      // One more start of the task finds it as well, and ends it if it fails.
+      await second.keepFIFOsOpen()
+      // One more start of the task adopts it as well, and ends it if it fails.
       let third = try setting.delivery(journal)
       await third.forget()
       await second.forget()
@@ -178,8 +177,8 @@ import Testing
       let journal = Journal(messages)
       let reader = open(setting.task.stdoutPath, O_RDONLY | O_NONBLOCK | O_CLOEXEC)
       defer { close(reader) }
-      let first = try setting.delivery(journal)
-      await first.hold()
+      let first = try setting.unitJournal(journal)
+      await first.logs?.keepFIFOsOpen()
       let finishing = Task { try await first.finish { _ in } }
       var collected: [UInt8] = []
       // Nobody reads more, so that it stands still.
@@ -189,7 +188,7 @@ import Testing
       }
       finishing.cancel()
       await #expect(throws: CancellationError.self) { try await finishing.value }
-      let next = try setting.delivery(journal, resumes: true)
+      let next = try setting.unitJournal(journal, resumes: true)
       let going = Task { try await next.finish { _ in } }
       let expected = Array((messages.joined(separator: "\n") + "\n").utf8)
       while collected.count < expected.count {
@@ -198,23 +197,23 @@ import Testing
       }
       try await going.value
       #expect(collected == expected)
-      await first.forget()
+      await first.logs?.forget()
       try await self.waitForEnd(of: reader)
     }
   }
 
-  /// The plugin dies before it has noted who holds the FIFOs.
-  @Test func aHolderThatNobodyKnowsOfEnds() async throws {
+  /// The plugin dies before a checkpoint names the keeper.
+  @Test func aKeeperThatWasNotDetachedEnds() async throws {
     try await self.withSetting { setting in
       let writer = open(setting.task.stdoutPath, O_RDWR | O_NONBLOCK | O_CLOEXEC)
       let reader = open(setting.task.stdoutPath, O_RDONLY | O_NONBLOCK | O_CLOEXEC)
       defer { close(reader) }
-      var holder: DescriptorKeeper? = try await DescriptorKeeper.start(holding: writer, writer)
+      var keeper: DescriptorKeeper? = try await DescriptorKeeper.start(holding: writer, writer)
       close(writer)
       var byte: UInt8 = 0
       #expect(Foundation.read(reader, &byte, 1) == -1 && errno == EAGAIN)
-      let processID = try #require(holder?.processID)
-      holder = nil
+      let processID = try #require(keeper?.processID)
+      keeper = nil
       var status = siginfo_t()
       while waitid(P_PID, id_t(processID), &status, WEXITED | WNOHANG) == 0, status.si_signo == 0 {
         await Task.yield()

@@ -75,7 +75,7 @@ import Testing
     }
   }
 
-  @Test func thePositionIsKept() async throws {
+  @Test func theCheckpointIsSaved() async throws {
     try await self.withDirectory { directory in
       var task = TaskConfig(id: "x")
       task.name = "../web"
@@ -84,12 +84,12 @@ import Testing
       let long = try #require(JournalCursor("s=1a;i=222222222222222222;b=3;m=4;t=5;x=6"))
       let file = try LogCheckpointFile(for: task)
       #expect(file.read() == nil)
-      for position in [
-        LogCheckpoint(cursor: long, partial: 123_456, holder: 4_194_304), LogCheckpoint(cursor: cursor),
-        LogCheckpoint(partial: 3, holder: 2), LogCheckpoint(),
+      for checkpoint in [
+        LogCheckpoint(cursor: long, partial: 123_456, keeper: 4_194_304), LogCheckpoint(cursor: cursor),
+        LogCheckpoint(partial: 3, keeper: 2), LogCheckpoint(),
       ] {
-        #expect(file.write(position) == nil)
-        #expect(try LogCheckpointFile(for: task).read() == position)
+        #expect(file.write(checkpoint) == nil)
+        #expect(try LogCheckpointFile(for: task).read() == checkpoint)
       }
       let path = "\(directory)/..._web.journal-cursor"
       let mode = try FileManager.default.attributesOfItem(atPath: path)[.posixPermissions] as? Int

@@ -1,0 +1,217 @@
+import AsyncPrimitives
+import Foundation
+import Logging
+import NomadPlugin
+import Synchronization
+import Systemd
+import TestHelpers
+import Testing
+
+@testable import SystemdDriver
+
+/// What a unit's journal tells its task, with and without logs.
+@Suite struct UnitJournalTests {
+  private let journal = FakeJournal()
+  private let unit: UnitName
+  private let timer: UnitName
+
+  init() throws {
+    self.unit = try UnitName("web.service")
+    self.timer = try UnitName("web.timer")
+  }
+
+  /// The events of one unit's journal.
+  private final class Events: Sendable {
+    private let state = Mutex<[UnitJournal.Event]>([])
+
+    var all: [UnitJournal.Event] { self.state.withLock { $0 } }
+
+    func append(_ event: UnitJournal.Event) { self.state.withLock { $0.append(event) } }
+  }
+
+  private func withUnitJournal<R>(
+    for task: TaskConfig, limit: Int = 8, resumes: Bool = false, bootID: String? = nil,
+    logger: Logger = quietLogger, _ body: (UnitJournal) async throws -> R
+  ) async throws -> R {
+    let journalctl = Journalctl(runner: self.journal, path: "/bin/true", logger: quietLogger)
+    let followers = JournalFollowers(journalctl, limit: limit)
+    let unitJournal = try UnitJournal(
+      of: self.unit, for: task, LogConfiguration(), from: .beginning, resumes: resumes, bootID: bootID,
+      journalctl: journalctl, followers: followers, logger: logger)
+    return try await withThrowingDiscardingTaskGroup { group in
+      group.addTask { await followers.run() }
+      defer { group.cancelAll() }
+      return try await body(unitJournal)
+    }
+  }
+
+  /// Runs `body` while the journal is followed.
+  private func following(
+    _ unitJournal: UnitJournal, _ events: Events, _ body: () async throws -> Void
+  ) async throws {
+    try await withThrowingDiscardingTaskGroup { group in
+      group.addTask { await unitJournal.follow { events.append($0) } }
+      defer { group.cancelAll() }
+      try await body()
+    }
+  }
+
+  private static let withoutLogs: TaskConfig = {
+    var task = TaskConfig(id: "x")
+    task.stdoutPath = "/dev/null"
+    task.stderrPath = "/dev/null"
+    return task
+  }()
+
+  /// Gives a task with log collection, and a descriptor to read its standard output from.
+  private func withLogs<R>(_ body: (TaskConfig, Int32) async throws -> R) async throws -> R {
+    try await withTemporaryDirectory { directory in
+      var task = TaskConfig(id: "x")
+      task.name = "web"
+      task.stdoutPath = "\(directory)/stdout"
+      task.stderrPath = "\(directory)/stderr"
+      try #require(mkfifo(task.stdoutPath, 0o600) == 0 && mkfifo(task.stderrPath, 0o600) == 0)
+      let reader = open(task.stdoutPath, O_RDONLY | O_NONBLOCK | O_CLOEXEC)
+      defer { close(reader) }
+      return try await body(task, reader)
+    }
+  }
+
+  private func read(_ reader: Int32) -> String {
+    var buffer = [UInt8](repeating: 0, count: 1 << 16)
+    let count = Foundation.read(reader, &buffer, buffer.count)
+    return String(decoding: buffer.prefix(max(count, 0)), as: UTF8.self)
+  }
+
+  // MARK: Without logs
+
+  /// Units beyond the limit share a follower.
+  @Test(arguments: [8, 0]) func hintsComeWithoutLogs(limit: Int) async throws {
+    self.journal.append("web.service", "line")
+    self.journal.appendFromManager(about: "web.service", "Started.")
+    try await self.withUnitJournal(for: Self.withoutLogs, limit: limit) { unitJournal in
+      #expect(unitJournal.logs == nil)
+      let events = Events()
+      try await self.following(unitJournal, events) {
+        try await eventually("the first hint") { events.all == [.lifecycle(2)] }
+        for _ in 0..<500 { self.journal.append("web.service", "line") }
+        self.journal.appendFromManager(about: "web.timer", "Stopped.")
+        self.journal.appendFromManager(about: "web.service", "Stopped.")
+        try await eventually("the second hint") { events.all == [.lifecycle(2), .lifecycle(504)] }
+      }
+      let commands = self.journal.commands
+      #expect(commands.contains { $0.hasSuffix(" _PID=1 UNIT=web.service") })
+      #expect(!commands.contains { $0.contains("--unit=") })
+      // Nothing is read, nor waited for, at the end.
+      try await unitJournal.finish { events.append($0) }
+      #expect(self.journal.commands == commands && events.all.count == 2)
+    }
+  }
+
+  @Test func hintsGoOnAfterTheLastEntryWhenTheFollowerFails() async throws {
+    try await self.withUnitJournal(for: Self.withoutLogs) { unitJournal in
+      let events = Events()
+      try await self.following(unitJournal, events) {
+        self.journal.appendFromManager(about: "web.service", "Started.")
+        try await eventually("the first hint") { events.all == [.lifecycle(1)] }
+        self.journal.setBroken(true)
+        try await eventually("no follower") { self.journal.followerCount == 0 }
+        self.journal.appendFromManager(about: "web.service", "Stopped.")
+        self.journal.setBroken(false)
+        try await eventually("the second hint") { events.all == [.lifecycle(1), .lifecycle(2)] }
+      }
+    }
+  }
+
+  /// A recovered task is polled at once, which tells what came of all that was said before.
+  @Test func hintsOfARecoveredTaskBeginNow() async throws {
+    self.journal.appendFromManager(about: "web.service", "Started.")
+    try await self.withUnitJournal(for: Self.withoutLogs, resumes: true, bootID: "0a") { unitJournal in
+      let events = Events()
+      try await self.following(unitJournal, events) {
+        try await eventually("a follower") { self.journal.followerCount == 1 }
+        #expect(self.journal.commands.last?.contains(" --cursor=b=0a;m=") == true)
+        self.journal.appendFromManager(about: "web.service", "Stopped.")
+        try await eventually("a hint") { events.all == [.lifecycle(2)] }
+      }
+    }
+  }
+
+  /// Polling goes on without hints: the operator has nothing to do.
+  @Test func aJournalThatCannotBeFollowedIsNoEventWithoutLogs() async throws {
+    let lines = Mutex<[String]>([])
+    let logger = Logger(label: "tests") { _ in CapturingHandler { line in lines.withLock { $0.append(line) } }
+    }
+    self.journal.setBroken(true)
+    try await self.withUnitJournal(for: Self.withoutLogs, logger: logger) { unitJournal in
+      let events = Events()
+      try await self.following(unitJournal, events) {
+        try await eventually("the second failure") { lines.withLock(\.count) >= 2 }
+      }
+      #expect(lines.withLock { $0.map { $0.prefix { $0 != " " } } } == ["warning", "debug"])
+      #expect(events.all == [])
+    }
+  }
+
+  // MARK: With logs
+
+  @Test func hintsComeBeforeTheLinesOfTheSameBatch() async throws {
+    let text = String(repeating: "x", count: 5000)
+    for index in 0..<40 { self.journal.append("web.service", "\(index) \(text)") }
+    self.journal.appendFromManager(about: "web.service", "Stopped.")
+    try await self.withLogs { task, reader in
+      try await self.withUnitJournal(for: task) { unitJournal in
+        let events = Events()
+        try await self.following(unitJournal, events) {
+          // The FIFO does not hold all lines, and nobody reads them.
+          try await eventually("the hint") { events.all == [.lifecycle(41)] }
+          var output = ""
+          try await eventually("the last line") {
+            output += self.read(reader)
+            return output.hasSuffix("Stopped.\n")
+          }
+          #expect(output.split(separator: "\n").count == 41)
+        }
+        #expect(events.all == [.lifecycle(41)])
+      }
+    }
+  }
+
+  @Test func otherUnitsAreFollowedFromTheLastLineOn() async throws {
+    try await self.withLogs { task, reader in
+      try await self.withUnitJournal(for: task) { unitJournal in
+        let events = Events()
+        try await self.following(unitJournal, events) {
+          self.journal.append("web.timer", "not wanted")
+          self.journal.append("web.service", "first")
+          try await eventually("the first line") { self.read(reader) == "first\n" }
+          try await eventually("its checkpoint") { await unitJournal.logs?.cursor?.text == "s=a;i=2" }
+          await unitJournal.setTriggered([self.timer])
+          try await eventually("the other follower") {
+            self.journal.commands.last?.hasSuffix(
+              " --unit=web.service --unit=web.timer --cursor=s=a;i=2") == true
+          }
+          self.journal.append("web.timer", "second")
+          try await eventually("the second line") { self.read(reader) == "second\n" }
+        }
+      }
+    }
+  }
+
+  @Test func aJournalThatCannotBeFollowedIsAnEvent() async throws {
+    self.journal.setBroken(true)
+    try await self.withLogs { task, _ in
+      try await self.withUnitJournal(for: task) { unitJournal in
+        let events = Events()
+        try await self.following(unitJournal, events) {
+          try await eventually("the event") { !events.all.isEmpty }
+        }
+        guard case .unavailable(let reason)? = events.all.first else {
+          Issue.record("not the event: \(events.all)")
+          return
+        }
+        #expect(events.all.count == 1 && reason.contains("broken"))
+      }
+    }
+  }
+}
