@@ -228,8 +228,14 @@ import Testing
       let allocation = try Allocation(unit: unit)
       allocation.remove()
       _ = try await nomad.calls.startTask(allocation.config)
-      try await eventually("no child that stays") { nomad.childProcesses.isEmpty }
+      // However much the unit logs, only what systemd says about it is read.
+      try await eventually("no child that stays but the follower of what systemd says") {
+        let children = nomad.childProcesses
+        let follower = Set(["journalctl", "--follow", "_PID=1", "UNIT=\(unit)"])
+        return children.count == 1 && follower.isSubset(of: nomad.commandLine(of: children[0]))
+      }
       try await nomad.calls.destroyTask(allocation.config.id, force: true)
+      try await eventually("the end of all children") { nomad.childProcesses.isEmpty }
     }
   }
 

@@ -110,6 +110,13 @@ package struct Nomad: Sendable {
     }
   }
 
+  /// The words of a process's command line, the program without its directory.
+  package func commandLine(of process: String) -> [String] {
+    let text = (try? String(contentsOfFile: "/proc/\(process)/cmdline", encoding: .utf8)) ?? ""
+    let words = text.split(separator: "\0").map(String.init)
+    return words.prefix(1).map { URL(fileURLWithPath: $0).lastPathComponent } + words.dropFirst()
+  }
+
   /// Kills those of the plugin's children whose command line, with a NUL after each word, is meant.
   package func killChildren(_ isMeant: (String) -> Bool) {
     for process in self.childProcesses {
