@@ -4,19 +4,24 @@ import TestHelpers
 import Testing
 
 @Suite struct AsyncSemaphoreTests {
+  private final class Counts: Sendable {
+    let mutex = Mutex((current: 0, maximum: 0, total: 0))
+    let order = Mutex<[Int]>([])
+  }
+
   @Test func noMorePermitsThanThereAre() async throws {
     let semaphore = AsyncSemaphore(permits: 3)
-    let counts = Mutex((current: 0, maximum: 0, total: 0))
+    let counts = Counts()
     await withTaskGroup(of: Void.self) { group in
       for _ in 0..<100 {
         group.addTask {
           try? await semaphore.withPermit {
-            counts.withLock {
+            counts.mutex.withLock {
               $0.current += 1
               $0.maximum = max($0.maximum, $0.current)
             }
             for _ in 0..<5 { await Task.yield() }
-            counts.withLock {
+            counts.mutex.withLock {
               $0.current -= 1
               $0.total += 1
             }
@@ -24,20 +29,20 @@ import Testing
         }
       }
     }
-    #expect(counts.withLock { $0.maximum } == 3)
-    #expect(counts.withLock { $0.total } == 100)
+    #expect(counts.mutex.withLock { $0.maximum } == 3)
+    #expect(counts.mutex.withLock { $0.total } == 100)
     #expect(semaphore.freePermits == 3 && semaphore.waiterCount == 0)
   }
 
   @Test func permitsComeInTheOrderOfArrival() async throws {
     let semaphore = AsyncSemaphore(permits: 1)
     try await semaphore.acquire()
-    let order = Mutex<[Int]>([])
+    let counts = Counts()
     try await withThrowingTaskGroup(of: Void.self) { group in
       for number in 0..<10 {
         group.addTask {
           try await semaphore.acquire()
-          order.withLock { $0.append(number) }
+          counts.order.withLock { $0.append(number) }
           semaphore.release()
         }
         try await eventually { semaphore.waiterCount == number + 1 }
@@ -45,7 +50,7 @@ import Testing
       semaphore.release()
       try await group.waitForAll()
     }
-    #expect(order.withLock { $0 } == Array(0..<10))
+    #expect(counts.order.withLock { $0 } == Array(0..<10))
   }
 
   @Test func aCancelledTaskTakesNoPermit() async throws {
