@@ -52,6 +52,15 @@ package enum ExecHelper {
   /// To be called before anything else, while the process has one thread.
   package static func runIfAsked() {
     guard CommandLine.arguments.dropFirst().first == self.subcommand else { return }
+    // Nothing with references is in a function that never returns: in a release build of Swift 6.2.3 such a function
+    // releases them before they are used.
+    _exit(self.run())
+  }
+
+  /// Enters the context and becomes the command.
+  ///
+  /// - Returns: the exit status if that is not possible.
+  private static func run() -> Int32 {
     do throws(ExecError) {
       // The unit's processes are not to reach this program's memory and file by /proc (CVE-2019-5736 of another one).
       _ = linux_prctl(PR_SET_DUMPABLE, 0)
@@ -70,11 +79,11 @@ package enum ExecHelper {
       for variable in self.givenVariables { environment.add(variable) }
       environment.add("PATH", self.defaultPath)
       if isatty(STDIN_FILENO) == 1 { environment.add("TERM", self.defaultTerminal) }
-      self.exec(Array(arguments), environment)
+      return self.exec(Array(arguments), environment)
     } catch {
       let text = Array(error.text.utf8)
       if write(Spawn.reportDescriptor, text, text.count) < 0 { _ = write(STDERR_FILENO, text, text.count) }
-      _exit(126)
+      return 126
     }
   }
 
@@ -92,7 +101,9 @@ package enum ExecHelper {
   }
 
   /// Becomes the command.
-  private static func exec(_ words: [String], _ environment: ExecEnvironment) -> Never {
+  ///
+  /// - Returns: the exit status if the program cannot be executed.
+  private static func exec(_ words: [String], _ environment: ExecEnvironment) -> Int32 {
     let program = words[0]
     let directories =
       environment["PATH"]?.split(separator: UInt8(ascii: ":"), omittingEmptySubsequences: false) ?? []
@@ -115,7 +126,7 @@ package enum ExecHelper {
     }
     let text = Array("cannot execute '\(program)': \(String(cString: strerror(code)))\n".utf8)
     _ = write(STDERR_FILENO, text, text.count)
-    _exit(code == ENOENT ? 127 : 126)
+    return code == ENOENT ? 127 : 126
   }
 
   /// A copy that lasts as long as the process.
