@@ -1,9 +1,9 @@
 import Processes
 import Systemd
 
-/// One thing that tasks depend on, what was found, and what to do about it.
+/// One thing that tasks depend on: what was found, and what to do about it.
 public struct Check: Sendable, Hashable {
-  /// What a check comes to, the best first.
+  /// The verdict of a check, from the best to the worst.
   public enum Verdict: String, Sendable, Hashable, CaseIterable, Encodable {
     /// Tasks work.
     case ok
@@ -13,19 +13,19 @@ public struct Check: Sendable, Hashable {
     case fail
   }
 
-  /// The unit that was looked at; `nil` for the host.
+  /// The unit that was checked; nil for the host.
   public let unit: String?
-  /// What was looked at, for example `journal`.
+  /// What was checked, for example `journal`.
   public let name: String
-  /// What it comes to.
+  /// The verdict.
   public let verdict: Verdict
   /// What was found: one line without control characters.
   public let finding: String
-  /// What follows from it or what to do, where there is something to say: one line without control characters.
+  /// What follows from it or what to do; nil if there is nothing to say. One line without control characters.
   public let hint: String?
 
   init(_ name: String, of unit: String? = nil, _ verdict: Verdict, _ finding: String, hint: String? = nil) {
-    // Much of it is what programs and unit files say.
+    // Much of it comes from programs and unit files.
     func line(_ text: String) -> String { DisplayText(text.utf8).text }
     self.unit = unit.map(line)
     self.name = name
@@ -34,7 +34,7 @@ public struct Check: Sendable, Hashable {
     self.hint = hint.map(line)
   }
 
-  /// Something that could not be found out, which an error tells of.
+  /// A check that could not be done, with the error as its finding.
   init(_ name: String, of unit: String? = nil, _ verdict: Verdict, _ error: SystemdError) {
     self.init(name, of: unit, verdict, error.problem, hint: error.hint)
   }
@@ -52,5 +52,13 @@ extension Check: Encodable {
     case unit
     case name = "check"
     case verdict, finding, hint
+  }
+}
+
+extension SystemdError {
+  /// What was attempted and what was answered, without the hint.
+  fileprivate var problem: String {
+    let text = self.description
+    return text.hasSuffix(self.hint) ? String(text.dropLast(self.hint.count)) : text
   }
 }

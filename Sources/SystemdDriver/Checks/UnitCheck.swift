@@ -1,8 +1,8 @@
 import Systemd
 
-/// What a unit would be as a task: a pure function of what systemd says of it.
+/// Checks how a unit would behave as a task: a pure function of its properties.
 struct UnitCheck: Sendable {
-  /// What is asked of systemd beside ``UnitStatus/requestedProperties``.
+  /// The properties that are needed besides ``UnitStatus/requestedProperties``.
   static let properties = [
     "Restart", "RefuseManualStart", "RefuseManualStop", "StandardOutput", "LogNamespace", "SendSIGKILL",
     "UpheldBy",
@@ -17,10 +17,10 @@ struct UnitCheck: Sendable {
 
   /// - Parameters:
   ///   - unit: the name as it was asked for.
-  ///   - status: what systemd says of it, with ``properties``.
-  ///   - activeTriggers: the active ones of the units that start it.
+  ///   - status: its status, with ``properties``.
+  ///   - activeTriggers: those of the units that start it that are active.
   ///   - killTimeout: Nomad's `kill_timeout`.
-  ///   - defaultStopTimeout: systemd's `DefaultTimeoutStopSec=`, as it prints it.
+  ///   - defaultStopTimeout: systemd's `DefaultTimeoutStopSec=`, as systemctl prints it.
   init(
     _ unit: UnitName, _ status: UnitStatus, activeTriggers: [String], killTimeout: Duration,
     defaultStopTimeout: String?
@@ -32,7 +32,7 @@ struct UnitCheck: Sendable {
     self.defaultStopTimeout = defaultStopTimeout
   }
 
-  /// The checks; only the first if the unit cannot be a task.
+  /// The checks; only the first one if the unit cannot be a task.
   var checks: [Check] {
     let load = self.load
     guard load.verdict != .fail else { return [load] }
@@ -121,7 +121,7 @@ struct UnitCheck: Sendable {
     }
   }
 
-  /// How a start is answered.
+  /// When a start of the task is reported as done.
   private var start: Check {
     if self.unit.type == .scope {
       return self.check(
@@ -214,7 +214,7 @@ struct UnitCheck: Sendable {
       case .finite(let duration): duration > self.killTimeout
       }
     guard isLonger else { return self.check("stop timeout", .ok, finding) }
-    // Nobody has said that this unit needs so long.
+    // The default says nothing about how long this unit needs.
     if text == self.defaultStopTimeout {
       return self.check(
         "stop timeout", .ok, finding,

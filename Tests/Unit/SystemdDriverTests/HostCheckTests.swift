@@ -152,10 +152,10 @@ import Testing
     #expect(exec.finding.contains("command_prefix") && exec.hint?.contains("root") == true)
   }
 
-  @Test func whereSystemdDoesNotAnswerNoUnitIsLookedAt() async throws {
+  @Test func noUnitIsCheckedIfSystemdDoesNotAnswer() async throws {
     let checks = try await self.checks(
       "systemctl", .init(error: "Failed to connect to bus\n", status: 1), units: ["web"])
-    #expect(checks.last == Check("unit", of: "web", .fail, "not looked at: systemd does not answer"))
+    #expect(checks.last == Check("unit", of: "web", .fail, "not checked: systemd does not answer"))
     #expect(!checks.contains { $0.name == "rights" })
   }
 
@@ -166,7 +166,7 @@ import Testing
     #expect(checks.first?.finding == "systemctl, version 252.38-1")
   }
 
-  @Test func unitsAreLookedAtByTheirNames() async throws {
+  @Test func unitsAreCheckedByTheirNames() async throws {
     let checks = try await self.checks(units: ["web", "a/b"]).filter { $0.unit != nil }
     #expect(checks.first == Check("load state", of: "web.service", .ok, "loaded"))
     #expect(
