@@ -1,21 +1,23 @@
 import Processes
 import Systemd
 
-/// What a command asks or does, apart from how it was reached and from what differs each time by design.
+/// What a command asks or does, so that a new command can be matched with a recorded one.
+///
+/// The command prefix, the program's directory and the position in the journal do not count.
 struct CommandSignature: Hashable {
-  /// What a replay has to know of a command.
+  /// The kinds of commands, which a replay answers in different ways.
   enum Kind: Hashable {
-    /// It changes something, or may.
+    /// A command that changes something, or may.
     case change
-    /// It asks for the state of units; answers about several units can be taken apart.
+    /// A question about the state of units. An answer about several units can be split by unit.
     case state
-    /// It reads entries of a unit from the journal, from a position on.
+    /// A read of a unit's journal, from a position on.
     case journal
-    /// It asks for something else.
+    /// Any other question.
     case other
   }
 
-  /// What it does.
+  /// The kind of the command.
   let kind: Kind
 
   /// The program's name and its arguments, without the units and the position in the journal.
@@ -24,12 +26,12 @@ struct CommandSignature: Hashable {
   /// The units that it names.
   let units: [String]
 
-  /// Where it begins to read in the journal; no part of what commands are compared by.
+  /// Where it begins to read the journal; not part of ``matchKey``.
   let position: JournalPosition?
 
-  /// Takes a command apart.
+  /// Makes the signature of a command.
   ///
-  /// - Parameter prefix: what was put before the command to reach a systemd elsewhere.
+  /// - Parameter prefix: the command prefix, which reaches a systemd elsewhere.
   init(_ command: Command, prefix: [String] = []) {
     var words = [command.executable] + command.arguments
     if !prefix.isEmpty, words.dropFirst().starts(with: prefix.dropFirst()), words.count > prefix.count {
@@ -40,7 +42,7 @@ struct CommandSignature: Hashable {
     case "systemctl":
       let verb = words.dropFirst().first { !$0.hasPrefix("-") }
       let isQuestion = verb.map { Self.questions.contains($0) } ?? words.contains("--version")
-      // What `cancel` names are jobs.
+      // `cancel` names jobs, not units.
       let end = verb == "cancel" ? nil : words.firstIndex(of: "--")
       let units = end.map { Array(words[$0...].dropFirst()) } ?? []
       self.init(
@@ -52,9 +54,9 @@ struct CommandSignature: Hashable {
         self.init(.change, words)
         return
       }
-      // What the last lines are depends on the time, as a state does.
+      // The last lines depend on when they are asked for, as a state does.
       let isState = words.contains { $0.hasPrefix("--lines=") }
-      // Of several units the first is the one that the others are read for.
+      // The first unit is the one that the journal is read for.
       self.init(
         units.isEmpty ? .other : isState ? .state : .journal,
         words.filter { $0 != "--unit=\(units.first ?? "")" && Self.position($0) == nil },
@@ -99,21 +101,21 @@ struct CommandSignature: Hashable {
     return .since(RealtimeTimestamp(microseconds: seconds * 1_000_000 + fraction))
   }
 
-  /// The same of one unit alone.
+  /// The signature of the same command for one unit alone.
   func of(_ unit: String) -> CommandSignature {
     CommandSignature(self.kind, self.words, [unit], self.position)
   }
 
-  /// The same about one unit.
-  func about(_ unit: String) -> Question { Question(words: self.words, unit: unit) }
+  /// What the command asks about one unit.
+  func question(about unit: String) -> Question { Question(words: self.words, unit: unit) }
 
-  /// What is asked about one unit.
+  /// A question about one unit.
   struct Question: Hashable {
     let words: [String]
     let unit: String
   }
 
-  /// All that commands are compared by.
+  /// What commands are compared by.
   var matchKey: [String] { self.words + self.units }
 
   static func == (first: Self, second: Self) -> Bool { first.matchKey == second.matchKey }

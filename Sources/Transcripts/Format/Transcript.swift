@@ -2,11 +2,11 @@ import Foundation
 import Glibc
 public import Processes
 
-/// A recording of commands, as it is read.
+/// A sequence of recorded commands.
 ///
-/// It may come from anywhere, so its size is bounded, and no part of it is fit for a terminal as it is.
+/// It may come from anyone: its size is limited, and none of its texts may be printed to a terminal as it is.
 public struct Transcript: Sendable {
-  /// A command with what came of it.
+  /// A command and its outcome.
   public struct Exchange: Sendable, Hashable {
     /// The command's number in the recording.
     public let id: UInt64
@@ -14,26 +14,26 @@ public struct Transcript: Sendable {
     public let start: UInt64
     /// What was run.
     public let command: Command
-    /// Its standard output, in pieces with their times.
+    /// Its standard output, in chunks with their times.
     public internal(set) var output: [Chunk] = []
-    /// When it ended; nil if the recording does not tell.
+    /// When it ended, in microseconds since the recording began; nil if that is not recorded.
     public internal(set) var end: UInt64?
-    /// What came of it; nil if the recording does not tell.
+    /// How it ended; nil if that is not recorded.
     public internal(set) var outcome: TranscriptOutcome?
 
     /// All of its standard output.
     public var standardOutput: [UInt8] { Array(self.output.map(\.bytes).joined()) }
   }
 
-  /// A piece of output.
+  /// A chunk of output.
   public struct Chunk: Sendable, Hashable {
     /// When it came, in microseconds since the recording began.
     public let at: UInt64
-    /// The bytes as they came.
+    /// The bytes.
     public let bytes: [UInt8]
   }
 
-  /// What the recording says about itself, in its first file.
+  /// The facts about the recording, from its first file.
   public let header: TranscriptHeader
 
   /// The commands in the order of their starts.
@@ -52,7 +52,7 @@ public struct Transcript: Sendable {
 
   /// Reads a file. Several files of one recording, one after the other, are one transcript.
   ///
-  /// A last line that is not whole is passed over: the process that recorded has crashed.
+  /// An incomplete last line is skipped: the recording process has crashed while it wrote it.
   ///
   /// - Throws: ``TranscriptError`` that names the file, the line and what is wrong.
   public init(contentsOf path: String) throws(TranscriptError) {
@@ -125,7 +125,7 @@ public struct Transcript: Sendable {
       case .header(let next):
         guard let header = self.header else { return self.header = next }
         guard next.recording == header.recording, next.part == (self.part ?? header.part) + 1 else {
-          throw TranscriptError("it begins a file that does not follow the one before")
+          throw TranscriptError("the file does not follow the one before it")
         }
         self.part = next.part
       case .start(let id, let at, let command, let isContinued):
@@ -137,7 +137,7 @@ public struct Transcript: Sendable {
         self.order.append(id)
       case .output(let id, let at, let bytes):
         guard self.exchanges[id]?.outcome == nil, self.exchanges[id] != nil else {
-          throw TranscriptError("no command runs that has the number \(id)")
+          throw TranscriptError("no running command has the number \(id)")
         }
         self.exchanges[id]?.output.append(Chunk(at: at, bytes: bytes))
       case .end(let id, let at, let outcome):

@@ -1,5 +1,5 @@
-/// Bytes as a value of JSON that a person can read: a string where they are UTF-8, otherwise an array of strings and
-/// of the numbers of the bytes between them. Nothing is lost.
+/// Bytes as a JSON value that a person can read: a string if they are UTF-8, otherwise an array of strings
+/// and of the numbers of the bytes between them. Nothing is lost.
 struct TranscriptBytes: Hashable, Sendable {
   var bytes: [UInt8]
 }

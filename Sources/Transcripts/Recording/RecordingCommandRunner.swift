@@ -1,6 +1,6 @@
 public import Processes
 
-/// Runs commands by another runner and writes all that passes to a transcript.
+/// Runs commands with another runner and records them in a transcript.
 public struct RecordingCommandRunner: CommandRunner {
   private let runner: any CommandRunner
   private let transcript: TranscriptWriter

@@ -6,28 +6,28 @@ import Processes
 import Synchronization
 import Systemd
 
-/// Writes what passes between the driver and systemd to a transcript.
+/// Writes commands and their outcomes to a transcript.
 ///
-/// Each record is in the file before the command goes on, so that a crash of this process loses at most the last line.
-/// A failure never becomes the command's: the recording stops, and the log says so once.
+/// Each record is in the file before the command goes on, so a crash of this process loses at most the last
+/// line. If a write fails, the command goes on: the recording stops, and that is logged once.
 public final class TranscriptWriter: Sendable {
   /// Where a transcript goes.
   public enum Destination: Sendable, Hashable {
-    /// To a new file of no more than so many bytes; then the recording stops.
+    /// To a new file. The recording stops when the file has reached its limit in bytes.
     case file(String, limit: Int = TranscriptWriter.fileLimit)
-    /// To files in a directory, the oldest of which are removed so that all of them, those of other recordings included,
-    /// take no more than so many bytes.
+    /// To files in a directory. The oldest files, also of other recordings, are removed so that all of them
+    /// stay within the limit in bytes.
     case directory(String, limit: Int)
   }
 
-  /// The most bytes of a transcript in one file.
+  /// The largest size of one file, in bytes.
   public static let fileLimit = 256 << 20
 
-  /// How many files a directory's limit is divided into.
+  /// A directory's limit, divided by this, is the limit of each file.
   private static let filesPerDirectory = 8
 
-  /// How long a write may take until the recording is given up, rather than the commands.
-  private static let patience = DispatchTimeInterval.seconds(5)
+  /// How long a write may take before the recording stops, so that commands go on.
+  private static let writeTimeout = DispatchTimeInterval.seconds(5)
 
   private struct State {
     var lastID: UInt64 = 0
@@ -38,11 +38,12 @@ public final class TranscriptWriter: Sendable {
     var isStopped = false
   }
 
-  private struct Place {
+  /// The file that is being written.
+  private struct CurrentFile {
     var header: TranscriptHeader
     var file: TranscriptFile
     var size = 0
-    /// The commands whose start is written and whose end is not, by their identifiers.
+    /// The starts of the commands that have not ended, by identifier.
     var running: [UInt64: TranscriptRecord] = [:]
   }
 
@@ -52,16 +53,16 @@ public final class TranscriptWriter: Sendable {
   private let start = ContinuousClock.now
   private let state = Mutex(State())
   /// Used on the queue only.
-  private let place: Mutex<Place>
+  private let current: Mutex<CurrentFile>
   private let queue = DispatchQueue(label: "systemd.transcript")
 
   /// Begins a recording.
   ///
   /// - Parameters:
   ///   - plugin: the version of the plugin.
-  ///   - commandPrefix: what is put before every command.
-  ///   - logger: is told if the recording stops.
-  /// - Throws: ``TranscriptError`` if the file cannot be made.
+  ///   - commandPrefix: the words before every command.
+  ///   - logger: gets an error if the recording stops.
+  /// - Throws: ``TranscriptError`` if the file cannot be created.
   public init(to destination: Destination, plugin: String, commandPrefix: [String], logger: Logger)
     throws(TranscriptError)
   {
@@ -84,7 +85,7 @@ public final class TranscriptWriter: Sendable {
       let hint = (error as? ErrorNumber)?.number == EEXIST ? " Remove it, or name another file." : ""
       throw TranscriptError("Cannot record to '\(destination.path)': \(error).\(hint)")
     }
-    self.place = Mutex(Place(header: header, file: file, size: line.count))
+    self.current = Mutex(CurrentFile(header: header, file: file, size: line.count))
   }
 
   private static func makeFile(
@@ -101,7 +102,7 @@ public final class TranscriptWriter: Sendable {
     UUID().uuidString.replacingOccurrences(of: "-", with: "").lowercased()
   }
 
-  // MARK: What is recorded
+  // MARK: Records
 
   /// Records that a command is about to be run.
   ///
@@ -121,7 +122,7 @@ public final class TranscriptWriter: Sendable {
     await self.append { _, at in .output(id: id, at: at, output) }
   }
 
-  /// Records what came of a command.
+  /// Records how a command ended.
   func record(_ outcome: TranscriptOutcome, of id: UInt64) async {
     await self.append { _, at in .end(id: id, at: at, outcome) }
   }
@@ -131,7 +132,7 @@ public final class TranscriptWriter: Sendable {
     await withCheckedContinuation { continuation in
       let isStopped = self.state.withLock { state in
         if state.isStopped { return true }
-        // Under the lock: in the file, too, times go forward.
+        // Under the lock, so that times go forward in the file too.
         let record = make(&state, (ContinuousClock.now - self.start).microseconds)
         state.lastTicket += 1
         let ticket = state.lastTicket
@@ -152,16 +153,16 @@ public final class TranscriptWriter: Sendable {
   private func write(_ record: TranscriptRecord, _ ticket: UInt64) {
     if self.state.withLock({ $0.isStopped }) { return }
     do {
-      try self.place.withLock { place in
+      try self.current.withLock { current in
         let line = try record.line
-        try self.makeRoom(for: line.count, &place)
-        try place.file.append(line)
-        place.size += line.count
+        try self.makeRoom(for: line.count, &current)
+        try current.file.append(line)
+        current.size += line.count
         switch record {
         case .start(let id, let at, let command, _):
-          place.running[id] = .start(id: id, at: at, command, isContinued: true)
+          current.running[id] = .start(id: id, at: at, command, isContinued: true)
         case .end(let id, _, _):
-          place.running[id] = nil
+          current.running[id] = nil
         case .header, .output:
           break
         }
@@ -175,28 +176,28 @@ public final class TranscriptWriter: Sendable {
     }?.resume()
   }
 
-  private func makeRoom(for count: Int, _ place: inout Place) throws {
+  private func makeRoom(for count: Int, _ current: inout CurrentFile) throws {
     switch self.destination {
     case .file(_, let limit):
-      if place.size + count > limit {
+      if current.size + count > limit {
         throw TranscriptError("the file has reached its limit of \(limit) bytes")
       }
       return
     case .directory(_, let limit):
-      guard place.size + count > min(limit / Self.filesPerDirectory, Self.fileLimit) else { return }
+      guard current.size + count > min(limit / Self.filesPerDirectory, Self.fileLimit) else { return }
     }
-    place.header.part += 1
-    place.file = try Self.makeFile(self.destination, self.directory, place.header)
+    current.header.part += 1
+    current.file = try Self.makeFile(self.destination, self.directory, current.header)
     // Each file can be understood alone.
-    let running = place.running.sorted { $0.key < $1.key }.map(\.value)
-    let lines = try ([.header(place.header)] + running).map { try $0.line }
-    for line in lines { try place.file.append(line) }
-    place.size = lines.reduce(0) { $0 + $1.count }
+    let running = current.running.sorted { $0.key < $1.key }.map(\.value)
+    let lines = try ([.header(current.header)] + running).map { try $0.line }
+    for line in lines { try current.file.append(line) }
+    current.size = lines.reduce(0) { $0 + $1.count }
   }
 
-  /// Gives the recording up if nothing was written for a while.
+  /// Stops the recording if nothing is written for ``writeTimeout``.
   private func watch(after count: UInt64) {
-    DispatchQueue.global().asyncAfter(deadline: .now() + Self.patience) { [weak self] in
+    DispatchQueue.global().asyncAfter(deadline: .now() + Self.writeTimeout) { [weak self] in
       guard let self else { return }
       let isStuck = self.state.withLock { state in
         if state.waiters.isEmpty {

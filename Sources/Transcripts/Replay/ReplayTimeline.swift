@@ -1,8 +1,10 @@
 import Dispatch
 import Synchronization
 
-/// The recorded time that a replay has reached: those who wait for times go on one after the other, in the order of
-/// their times, and none while another one hands out output.
+/// The recorded time that a replay has reached.
+///
+/// Waiters resume one after the other, in the order of their times, and not while one of them delivers
+/// output.
 final class ReplayTimeline: Sendable {
   private struct Waiter {
     let time: UInt64
@@ -31,7 +33,7 @@ final class ReplayTimeline: Sendable {
     self.state = Mutex(State(position: start, anchorPosition: start))
   }
 
-  /// The recorded time that has been reached; as fast as it can, the end.
+  /// The recorded time that has been reached; without waits it is the end.
   var present: UInt64 {
     guard let factor = self.speed.factor else { return .max }
     return self.state.withLock { state in
@@ -45,8 +47,9 @@ final class ReplayTimeline: Sendable {
   /// Waits until a recorded time is reached.
   ///
   /// - Parameters:
-  ///   - isDelivery: whether the caller hands out output then, and calls ``delivered()`` after that.
-  ///   - endsDelivery: whether it has handed out output until now, which does the same as that call.
+  ///   - isDelivery: whether the caller then delivers output, and calls ``delivered()`` afterwards.
+  ///   - endsDelivery: whether the caller has delivered output until now; this does the same as
+  ///     ``delivered()``.
   /// - Throws: `CancellationError`.
   func reach(_ time: UInt64, isDelivery: Bool = false, endsDelivery: Bool = false) async throws {
     let ticket = self.state.withLock { state in
@@ -63,33 +66,33 @@ final class ReplayTimeline: Sendable {
           return false
         }
         if isCancelled { continuation.resume(throwing: CancellationError()) }
-        self.goOn()
+        self.resumeWaiters()
       }
     } onCancel: {
       self.state.withLock { $0.waiters.removeValue(forKey: ticket) }?.continuation
         .resume(throwing: CancellationError())
-      self.goOn()
+      self.resumeWaiters()
     }
   }
 
   /// Ends a delivery.
   func delivered() {
     self.state.withLock { $0.deliveryCount -= 1 }
-    self.goOn()
+    self.resumeWaiters()
   }
 
-  /// Has the time go on from `time`, if it is not later already, up to `limit`.
-  func goOn(from time: UInt64, limit: UInt64) {
+  /// Moves the time forward to `time`, unless it is later already. From there it goes on up to `limit`.
+  func advance(to time: UInt64, limit: UInt64) {
     self.state.withLock { state in
       state.position = max(state.position, time)
       state.anchor = .now
       state.anchorPosition = state.position
       state.limit = limit
     }
-    self.goOn()
+    self.resumeWaiters()
   }
 
-  private func goOn() {
+  private func resumeWaiters() {
     while let waiter = self.state.withLock({ self.next(&$0) }) { waiter.continuation.resume() }
   }
 
@@ -119,19 +122,7 @@ final class ReplayTimeline: Sendable {
       [weak self] in
       guard let self else { return }
       self.state.withLock { $0.alarm = nil }
-      self.goOn()
+      self.resumeWaiters()
     }
-  }
-}
-
-/// How fast a replay goes.
-public enum ReplaySpeed: Sendable, Hashable {
-  /// So many times as fast as it was recorded.
-  case times(Double)
-  /// Without any wait that the recording would call for.
-  case asFastAsPossible
-
-  var factor: Double? {
-    if case .times(let factor) = self { factor } else { nil }
   }
 }

@@ -3,29 +3,32 @@ public import Processes
 import Synchronization
 public import Systemd
 
-/// Answers commands from a transcript, in place of running them.
+/// Answers commands from a transcript instead of running them.
 ///
-/// A command is answered by a recorded one with the same words; where to begin in the journal (`--since=@…`,
-/// `--cursor=…`) and the way to the host (`command_prefix`, the programs' directories) may differ. A command that is
-/// not recorded is an error (``CommandError/notRecorded(_:reason:)``). What it gets depends on what the command does:
+/// A command gets the answer of a recorded command with the same words. The position in the journal
+/// (`--since=@…`, `--cursor=…`) and the way to the host (`command_prefix`, the programs' directories) may
+/// differ. A command that is not recorded fails (``CommandError/notRecorded(_:reason:)``). The answer depends
+/// on what the command does:
 ///
-/// - A command that changes something (`systemctl start`) is answered once for each time it was recorded.
-/// - Questions about a unit (`show`, `list-units`) get the recorded answers in their order, and the last one again when
-///   there are no more; never one that was given after a change of the unit that has not been asked for yet. Answers
-///   about several units are taken apart, since units are asked for in other groups each time.
-/// - What was read of a unit's journal is one sequence of lines: each reader goes on where it says that it stopped.
-/// - Other questions (`--version`) get their recorded answers in order, and the last one again.
+/// - A command that changes something (`systemctl start`) is answered as often as it was recorded.
+/// - A question about a unit (`show`, `list-units`) gets the recorded answers in their order, and the last
+///   one again when there are no more. An answer that was recorded after a change of the unit is given only
+///   when that change has been issued. Answers about several units are split by unit, as the units are asked
+///   about in other groups each time.
+/// - The recorded lines of a unit's journal are one sequence. Each reader continues from its own position.
+/// - Any other question (`--version`) gets its recorded answers in order, and the last one again.
 public final class ReplayingCommandRunner: CommandRunner {
-  private struct Others {
-    let exchanges: [Transcript.Exchange]
+  /// The recorded exchanges of one command that names no unit.
+  private struct Exchanges {
+    let all: [Transcript.Exchange]
     var next = 0
   }
 
   private struct State {
-    var others: [CommandSignature: Others] = [:]
-    /// What the log has been told already.
-    var told: Set<[String]> = []
-    /// Since when the recording waits for a command.
+    var others: [CommandSignature: Exchanges] = [:]
+    /// What has been logged already.
+    var reported: Set<[String]> = []
+    /// Since when the replay waits for a command.
     var holds: [Command: ContinuousClock.Instant] = [:]
   }
 
@@ -33,38 +36,38 @@ public final class ReplayingCommandRunner: CommandRunner {
   private let recorded: [CommandSignature: Command]
   private let state: Mutex<State>
   private let speed: ReplaySpeed
-  private let holdPatience: Duration
+  private let holdWarningDelay: Duration
   private let logger: Logger
 
   /// Makes a runner.
   ///
   /// - Parameters:
-  ///   - transcript: what is replayed.
-  ///   - holdPatience: how long the recording waits for a command until that is told.
-  ///   - logger: gets a line at debug level for each command, an error for each that is not recorded, and a warning where
-  ///     the replay cannot go on before something is asked for.
+  ///   - transcript: the transcript that is replayed.
+  ///   - holdWarningDelay: how long the replay waits for a command before it logs a warning.
+  ///   - logger: gets a line at debug level for each command, an error for each that cannot be answered, and
+  ///     a warning if the replay cannot go on before a command is issued.
   public init(
-    _ transcript: Transcript, speed: ReplaySpeed, holdPatience: Duration = .seconds(3), logger: Logger
+    _ transcript: Transcript, speed: ReplaySpeed, holdWarningDelay: Duration = .seconds(3), logger: Logger
   ) {
     self.speed = speed
-    self.holdPatience = holdPatience
+    self.holdWarningDelay = holdWarningDelay
     self.logger = logger
-    var ofUnits: [String: [(form: CommandSignature, exchange: Transcript.Exchange)]] = [:]
+    var ofUnits: [String: [(signature: CommandSignature, exchange: Transcript.Exchange)]] = [:]
     var others: [CommandSignature: [Transcript.Exchange]] = [:]
     var recorded: [CommandSignature: Command] = [:]
     for exchange in transcript.exchanges {
-      let form = CommandSignature(exchange.command, prefix: transcript.header.commandPrefix)
-      recorded[form] = exchange.command
-      if form.units.isEmpty {
-        others[form, default: []].append(exchange)
+      let signature = CommandSignature(exchange.command, prefix: transcript.header.commandPrefix)
+      recorded[signature] = exchange.command
+      if signature.units.isEmpty {
+        others[signature, default: []].append(exchange)
       } else {
-        for unit in Set(form.units) { ofUnits[unit, default: []].append((form, exchange)) }
+        for unit in Set(signature.units) { ofUnits[unit, default: []].append((signature, exchange)) }
       }
     }
     self.recorded = recorded
     self.units = Dictionary(
       uniqueKeysWithValues: ofUnits.map { ($0.key, UnitReplay($0.key, $0.value, speed: speed)) })
-    self.state = Mutex(State(others: others.mapValues { Others(exchanges: $0) }))
+    self.state = Mutex(State(others: others.mapValues { Exchanges(all: $0) }))
   }
 
   /// Answers a command.
@@ -81,8 +84,9 @@ public final class ReplayingCommandRunner: CommandRunner {
     }
   }
 
-  /// Waits until the recording goes on with a command that changes a unit: what the driver has seen then, the kernel had
-  /// told it.
+  /// Waits until the replay has reached the next command that changes a unit.
+  ///
+  /// It stands for the kernel's report that a process has exited, which is not recorded.
   ///
   /// - Throws: `CancellationError`.
   public func waitForNextChange(of unit: UnitName) async throws {
@@ -92,15 +96,15 @@ public final class ReplayingCommandRunner: CommandRunner {
   private func answer(
     _ command: Command, _ onOutput: ([UInt8]) async throws -> Void
   ) async throws -> CommandResult {
-    let form = CommandSignature(command)
-    switch form.kind {
-    case _ where form.units.isEmpty:
-      return try await self.answerOther(command, form, onOutput)
+    let signature = CommandSignature(command)
+    switch signature.kind {
+    case _ where signature.units.isEmpty:
+      return try await self.answerOther(command, signature, onOutput)
     case .state:
-      return try await self.answerState(command, form, onOutput)
+      return try await self.answerState(command, signature, onOutput)
     case .change:
-      guard let unit = self.units[form.units[0]], let exchange = unit.issue(form) else {
-        throw self.notRecorded(command, form)
+      guard let unit = self.units[signature.units[0]], let exchange = unit.issue(signature) else {
+        throw self.notRecorded(command, signature)
       }
       guard let outcome = exchange.outcome else {
         return try await self.finish(command, nil)
@@ -108,25 +112,25 @@ public final class ReplayingCommandRunner: CommandRunner {
       try await self.withTimeLimit(of: command) { try await unit.answer(exchange) }
       return try await self.finish(command, outcome, exchange.standardOutput, onOutput)
     case .journal, .other:
-      guard let outcome = try await self.units[form.units[0]]?.read(form, onOutput) else {
-        throw self.notRecorded(command, form)
+      guard let outcome = try await self.units[signature.units[0]]?.read(signature, onOutput) else {
+        throw self.notRecorded(command, signature)
       }
       return try await self.finish(command, outcome)
     }
   }
 
   private func answerOther(
-    _ command: Command, _ form: CommandSignature, _ onOutput: ([UInt8]) async throws -> Void
+    _ command: Command, _ signature: CommandSignature, _ onOutput: ([UInt8]) async throws -> Void
   ) async throws -> CommandResult {
     let exchange = self.state.withLock { state -> Transcript.Exchange? in
-      guard let others = state.others[form] else { return nil }
-      guard others.next < others.exchanges.count else {
-        return form.kind == .change ? nil : others.exchanges.last
+      guard let others = state.others[signature] else { return nil }
+      guard others.next < others.all.count else {
+        return signature.kind == .change ? nil : others.all.last
       }
-      state.others[form]?.next += 1
-      return others.exchanges[others.next]
+      state.others[signature]?.next += 1
+      return others.all[others.next]
     }
-    guard let exchange else { throw self.notRecorded(command, form) }
+    guard let exchange else { throw self.notRecorded(command, signature) }
     if let factor = self.speed.factor, let end = exchange.end, end > exchange.start {
       try await Task.sleep(for: .microseconds(1) * (Double(end - exchange.start) / factor))
     }
@@ -134,19 +138,19 @@ public final class ReplayingCommandRunner: CommandRunner {
   }
 
   private func answerState(
-    _ command: Command, _ form: CommandSignature, _ onOutput: ([UInt8]) async throws -> Void
+    _ command: Command, _ signature: CommandSignature, _ onOutput: ([UInt8]) async throws -> Void
   ) async throws -> CommandResult {
     var output: [UInt8] = []
-    for name in form.units {
-      let question = form.about(name)
+    for name in signature.units {
+      let question = signature.question(about: name)
       guard let unit = self.units[name], unit.knows(question) else {
-        throw self.notRecorded(command, form, about: name)
+        throw self.notRecorded(command, signature, about: name)
       }
       let answer = try await self.withTimeLimit(of: command) {
-        try await unit.answer(question) { self.tellHold($0, name) }
+        try await unit.answer(question) { self.reportHold($0, name) }
       }
-      guard let answer else { throw self.notRecorded(command, form, about: name) }
-      if form.words.contains("show"), !output.isEmpty, !answer.output.isEmpty {
+      guard let answer else { throw self.notRecorded(command, signature, about: name) }
+      if signature.words.contains("show"), !output.isEmpty, !answer.output.isEmpty {
         output.append(UInt8(ascii: "\n"))
       }
       output += answer.output
@@ -159,7 +163,8 @@ public final class ReplayingCommandRunner: CommandRunner {
       onOutput)
   }
 
-  /// Hands out what came of a recorded command. One that was ended by the driver runs until it is ended again.
+  /// Delivers the output and the outcome of a recorded command. A command that was cancelled runs until it is
+  /// cancelled.
   private func finish(
     _ command: Command, _ outcome: TranscriptOutcome?, _ output: [UInt8] = [],
     _ onOutput: ([UInt8]) async throws -> Void = { _ in }
@@ -200,43 +205,44 @@ public final class ReplayingCommandRunner: CommandRunner {
     }
   }
 
-  // MARK: Telling
+  // MARK: Reports
 
-  private func tellHold(_ next: Command, _ unit: String) {
-    // The driver may be about to run it.
+  private func reportHold(_ next: Command, _ unit: String) {
+    // The driver may be about to run it, so the first time is too early for a warning.
     let isOverdue = self.state.withLock { state in
       let since = state.holds[next] ?? .now
       state.holds[next] = since
-      return ContinuousClock.now - since >= self.holdPatience
-        && state.told.insert(["hold", next.description]).inserted
+      return ContinuousClock.now - since >= self.holdWarningDelay
+        && state.reported.insert(["hold", next.description]).inserted
     }
     guard isOverdue else { return }
     self.logger.warning(
-      "The recording goes on with a command that the driver has no reason for yet: stop the unit, or do what was done.",
+      "The replay waits for a command that the driver has not run yet. Do what was done when it was recorded, such as stopping the task.",
       metadata: ["unit": "\(unit)", "command": "\(next)"])
   }
 
-  private func notRecorded(_ command: Command, _ form: CommandSignature, about unit: String? = nil)
+  private func notRecorded(_ command: Command, _ signature: CommandSignature, about unit: String? = nil)
     -> CommandError
   {
-    let words = unit.map { form.about($0) }.map { $0.words + [$0.unit] } ?? form.matchKey
-    let isRecorded = self.recorded[form] != nil
+    let words = unit.map { signature.question(about: $0) }.map { $0.words + [$0.unit] } ?? signature.matchKey
+    let isRecorded = self.recorded[signature] != nil
     let reason: String
     if isRecorded {
-      reason = "the recording has it, but not once more or not at this point"
+      reason = "the recording has no further answer to it at this point"
     } else if let (nearest, difference) = self.nearest(to: words) {
       reason = "the recording does not have it; the nearest is: \(nearest), which \(difference)"
     } else {
       reason = "the recording is empty"
     }
-    if self.state.withLock({ $0.told.insert(words).inserted }) {
+    if self.state.withLock({ $0.reported.insert(words).inserted }) {
       self.logger.error(
-        "This command is not in the recording.", metadata: ["command": "\(command)", "reason": "\(reason)"])
+        "The replay has no answer to this command.",
+        metadata: ["command": "\(command)", "reason": "\(reason)"])
     }
     return .notRecorded(command, reason: reason)
   }
 
-  /// The recorded command that has most words in common, and how it differs.
+  /// The recorded command with the most words in common, and how it differs.
   private func nearest(to words: [String]) -> (Command, String)? {
     func without(_ words: [String], _ others: [String]) -> [String] {
       var counts = others.reduce(into: [String: Int]()) { $0[$1, default: 0] += 1 }
@@ -245,8 +251,8 @@ public final class ReplayingCommandRunner: CommandRunner {
         return (counts[word] ?? 0) <= 0
       }
     }
-    let nearest = self.recorded.map { form, command in
-      let compared = form.matchKey
+    let nearest = self.recorded.map { signature, command in
+      let compared = signature.matchKey
       let (extra, missing) = (without(compared, words), without(words, compared))
       let isSameProgram = compared.first == words.first
       return (command, extra, missing, extra.count + missing.count + (isSameProgram ? 0 : 100))

@@ -1,30 +1,31 @@
 package import Processes
 import Systemd
 
-/// Which commands answered differently in two transcripts.
+/// The commands whose answers differ between two transcripts.
 ///
-/// Times, process numbers and the like differ in any two: they are not compared, and neither are the order and the number
-/// of equal answers.
+/// What differs each time, such as timestamps and process IDs, is not compared, nor are the order and the
+/// number of equal answers.
 package struct TranscriptComparison: Sendable {
-  /// A command and what only one side said.
+  /// A command and the lines that only one of the transcripts has.
   package struct Difference: Sendable {
-    /// The command, as the first that has it ran it.
+    /// The command, from the first transcript that has it.
     package let command: Command
-    /// What only the first transcript has, a line each.
+    /// The lines that only the first transcript has.
     package let first: [String]
-    /// What only the second one has.
+    /// The lines that only the second transcript has.
     package let second: [String]
   }
 
-  /// The differences, in the order of the first transcript, then what only the second one has.
+  /// The differences in the order of the first transcript, then those of commands that only the second one
+  /// has.
   package let differences: [Difference]
 
   /// Compares two transcripts.
   package init(_ first: Transcript, _ second: Transcript) {
     let (answers, others) = (Self.answers(first), Self.answers(second))
     var differences: [Difference] = []
-    for (form, answer) in answers.sorted(by: { $0.value.order < $1.value.order }) {
-      guard let other = others[form] else {
+    for (signature, answer) in answers.sorted(by: { $0.value.order < $1.value.order }) {
+      guard let other = others[signature] else {
         differences.append(
           Difference(command: answer.command, first: ["(only here, \(answer.count)×)"], second: []))
         continue
@@ -35,7 +36,8 @@ package struct TranscriptComparison: Sendable {
         second: other.lines.filter { !known.contains($0) })
       if !difference.first.isEmpty || !difference.second.isEmpty { differences.append(difference) }
     }
-    for (form, answer) in others.sorted(by: { $0.value.order < $1.value.order }) where answers[form] == nil {
+    for (signature, answer) in others.sorted(by: { $0.value.order < $1.value.order })
+    where answers[signature] == nil {
       differences.append(
         Difference(command: answer.command, first: [], second: ["(only here, \(answer.count)×)"]))
     }
@@ -46,7 +48,7 @@ package struct TranscriptComparison: Sendable {
     let command: Command
     let order: Int
     var count = 0
-    /// What was said, each once, in the order in which it was said first.
+    /// The lines of all answers, each once, in the order of their first appearance.
     var lines: [String] = []
     var known: Set<String> = []
   }
@@ -54,35 +56,35 @@ package struct TranscriptComparison: Sendable {
   private static func answers(_ transcript: Transcript) -> [CommandSignature: Answers] {
     var answers: [CommandSignature: Answers] = [:]
     for exchange in transcript.exchanges {
-      let form = CommandSignature(exchange.command, prefix: transcript.header.commandPrefix)
-      func add(_ lines: [String], to form: CommandSignature) {
+      let signature = CommandSignature(exchange.command, prefix: transcript.header.commandPrefix)
+      func add(_ lines: [String], to signature: CommandSignature) {
         var answer =
-          answers.removeValue(forKey: form) ?? Answers(command: exchange.command, order: answers.count)
+          answers.removeValue(forKey: signature) ?? Answers(command: exchange.command, order: answers.count)
         answer.count += 1
         for line in lines where answer.known.insert(line).inserted { answer.lines.append(line) }
-        answers[form] = answer
+        answers[signature] = answer
       }
-      // What the driver has ended has no status of its own.
+      // A command that the driver has cancelled has no exit status.
       let status =
         exchange.outcome == .cancelled || exchange.outcome == nil ? [] : ["status: \(exchange.status)"]
       let errors = exchange.standardError.split(separator: UInt8(ascii: "\n")).map {
         "stderr: " + DisplayText($0).text
       }
-      guard form.kind == .state, form.units.count > 1 else {
-        add(status + exchange.lines.compactMap { Self.comparable($0.bytes) } + errors, to: form)
+      guard signature.kind == .state, signature.units.count > 1 else {
+        add(status + exchange.lines.compactMap { Self.comparable($0.bytes) } + errors, to: signature)
         continue
       }
-      // Which units are asked about at once is chance.
-      for unit in form.units {
-        let answer = UnitReplay.answer(about: unit, form, exchange)
+      // Which units are asked about together is chance.
+      for unit in signature.units {
+        let answer = UnitReplay.answer(about: unit, signature, exchange)
         let lines = (answer?.output ?? []).split(separator: UInt8(ascii: "\n"))
-        add(status + lines.compactMap(Self.comparable) + errors, to: form.of(unit))
+        add(status + lines.compactMap(Self.comparable) + errors, to: signature.of(unit))
       }
     }
     return answers
   }
 
-  /// What of a line can be compared; nil for what differs each time.
+  /// The part of a line that can be compared; nil if it differs each time.
   private static func comparable(_ line: ArraySlice<UInt8>) -> String? {
     if line.first == UInt8(ascii: "{"), let entry = try? JournalEntry(json: line) {
       return "journal: " + DisplayText(entry.message).text

@@ -2,24 +2,24 @@ import Foundation
 import Processes
 package import Systemd
 
-/// A transcript as lines for a person: what was run when, what came of it, and what it said.
+/// A transcript as lines for a person: each command with its time, its status and its output.
 ///
-/// No line holds anything that a terminal would take for more than text.
+/// No line has anything that a terminal would take for more than text.
 package struct TranscriptListing: Sendable {
-  /// Which commands are shown; all unless something is set.
+  /// Selects the commands that are shown; by default all.
   package struct Filter: Sendable {
     /// Only those that name this unit.
     package var unit: UnitName?
     /// Only those that failed.
     package var isFailed = false
-    /// Only those that took longer, and do not follow the journal.
+    /// Only those that took longer, without those that follow the journal.
     package var slowerThan: Duration?
 
-    /// Makes a filter that lets everything through.
+    /// Makes a filter that selects all commands.
     package init() {}
   }
 
-  /// How much of a command's output is shown.
+  /// How many lines of a command's output are shown, and how many characters of a line.
   private static let lineLimit = 4
   private static let lengthLimit = 120
 
@@ -29,8 +29,8 @@ package struct TranscriptListing: Sendable {
   private let isColoured: Bool
 
   /// - Parameters:
-  ///   - isFull: whether all output is shown, and every property that is asked for.
-  ///   - isColoured: whether what failed and what is beside the point has a colour (ECMA-48).
+  ///   - isFull: whether all output is shown, and command lines as they were.
+  ///   - isColoured: whether failures are red and output is dim (ECMA-48).
   package init(_ transcript: Transcript, _ filter: Filter, isFull: Bool, isColoured: Bool) {
     self.transcript = transcript
     self.filter = filter
@@ -38,7 +38,7 @@ package struct TranscriptListing: Sendable {
     self.isColoured = isColoured
   }
 
-  /// The lines, first those about the recording.
+  /// Prints the lines, first those about the recording.
   package func lines(_ print: (String) -> Void) {
     let header = self.transcript.header
     print("Recording \(Self.clean(header.recording)), begun \(Self.date(header.realtime))")
@@ -56,11 +56,11 @@ package struct TranscriptListing: Sendable {
   }
 
   private func isShown(_ exchange: Transcript.Exchange) -> Bool {
-    let form = CommandSignature(exchange.command, prefix: self.transcript.header.commandPrefix)
-    if let unit = self.filter.unit, !form.units.contains(unit.name) { return false }
+    let signature = CommandSignature(exchange.command, prefix: self.transcript.header.commandPrefix)
+    if let unit = self.filter.unit, !signature.units.contains(unit.name) { return false }
     if self.filter.isFailed, !exchange.isFailed { return false }
     if let limit = self.filter.slowerThan {
-      guard let duration = exchange.duration, duration > limit, !form.words.contains("--follow") else {
+      guard let duration = exchange.duration, duration > limit, !signature.words.contains("--follow") else {
         return false
       }
     }
@@ -101,7 +101,7 @@ package struct TranscriptListing: Sendable {
     guard !self.isFull, exchange.command.arguments.contains("show") else {
       return lines.map { ($0.at, Self.text(of: $0.bytes)) }
     }
-    // A line for each unit, with what tells its state.
+    // One line for each unit, with the properties that show its state.
     return lines.split { $0.bytes.isEmpty }.map { block in
       let lines = block.map { Self.clean($0.bytes) }
       let properties = Self.stateProperties.compactMap { name in
@@ -118,7 +118,7 @@ package struct TranscriptListing: Sendable {
 
   private func text(of command: Command) -> String {
     if self.isFull { return command.description }
-    // What all of them have, and long lists, hide what differs.
+    // Options that all commands have, and long lists, hide what differs.
     var command = command
     command.arguments = command.arguments.compactMap { argument in
       if argument == "--no-pager" || argument == "--no-ask-password" { return nil }
@@ -138,7 +138,7 @@ package struct TranscriptListing: Sendable {
     self.isColoured ? "\u{1b}[\(code)m\(text)\u{1b}[0m" : text
   }
 
-  /// A line of output: an entry of the journal by its message.
+  /// A line of output; for an entry of the journal, its source and message.
   private static func text(of line: ArraySlice<UInt8>) -> String {
     guard line.first == UInt8(ascii: "{"), let entry = try? JournalEntry(json: line) else {
       return self.clean(line)
@@ -156,88 +156,8 @@ package struct TranscriptListing: Sendable {
   }
 
   private static func date(_ time: RealtimeTimestamp) -> String {
-    // Far enough; beyond, a date has no meaning.
+    // In the year 5138; later times cannot be formatted as dates.
     let seconds = min(Double(time.microseconds) / 1e6, 1e11)
     return Date(timeIntervalSince1970: seconds).formatted(.iso8601)
-  }
-}
-
-extension Transcript {
-  /// The version of systemd that the commands were run with, where one of them told.
-  package var systemdVersion: SystemdVersion? {
-    self.exchanges.lazy.filter { $0.command.arguments.last == "--version" }
-      .compactMap { SystemdVersion(String(decoding: $0.standardOutput.prefix(4096), as: UTF8.self)) }.first
-  }
-}
-
-extension Transcript.Exchange {
-  /// How long the command ran; nil if the recording does not tell.
-  package var duration: Duration? {
-    self.end.map { .microseconds(Int64($0 >= self.start ? $0 - self.start : 0)) }
-  }
-
-  /// Whether it did not do what it was run for. One that was ended by the driver has done that.
-  package var isFailed: Bool {
-    switch self.outcome {
-    case .ended(let result):
-      !result.termination.isSuccess && !(self.isAnswer && result.termination == .exited(1))
-    case .failed: true
-    case .cancelled, .refused, nil: false
-    }
-  }
-
-  /// Whether an exit status of 1 is an answer: grep has found nothing, the system's state is not "running".
-  private var isAnswer: Bool {
-    self.command.executable.hasSuffix("/grep")
-      || (self.command.arguments.contains("is-system-running") && !self.standardOutput.isEmpty)
-  }
-
-  /// What came of it, in a word or two.
-  package var status: String {
-    switch self.outcome {
-    case .ended(let result):
-      switch result.termination {
-      case .exited(0): "ok"
-      case .exited(let status): "exit \(status)"
-      case .signaled(let signal): "signal \(signal)"
-      }
-    case .failed(.notExecutable), .failed(.spawnFailed), .failed(.notRecorded): "not run"
-    case .failed(.timedOut): "timed out"
-    case .failed(.tooMuchOutput): "too much"
-    case .cancelled: "ended"
-    case .refused: "refused"
-    case nil: "unknown"
-    }
-  }
-
-  /// What it wrote to standard error, as far as that was kept.
-  var standardError: [UInt8] {
-    if case .ended(let result) = self.outcome { result.standardError } else { [] }
-  }
-
-  /// Why it has no result.
-  var reason: String? {
-    switch self.outcome {
-    case .failed(let error): error.description
-    case .refused(let reason): reason
-    case .ended, .cancelled, nil: nil
-    }
-  }
-
-  /// The lines of its standard output, each with the time at which its end came.
-  var lines: [(at: UInt64, bytes: ArraySlice<UInt8>)] {
-    var lines: [(at: UInt64, bytes: ArraySlice<UInt8>)] = []
-    var partial: [UInt8] = []
-    for chunk in self.output {
-      var rest = chunk.bytes[...]
-      while let end = rest.firstIndex(of: UInt8(ascii: "\n")) {
-        lines.append((chunk.at, partial.isEmpty ? rest[..<end] : (partial + rest[..<end])[...]))
-        partial = []
-        rest = rest[(end + 1)...]
-      }
-      partial += rest
-    }
-    if !partial.isEmpty, let last = self.output.last { lines.append((last.at, partial[...])) }
-    return lines
   }
 }

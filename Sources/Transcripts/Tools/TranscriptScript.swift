@@ -1,18 +1,18 @@
 import Foundation
 import Processes
 
-/// A transcript as a script for bash(1) that runs the same commands again.
+/// A transcript as a script for bash(1) that runs the commands again.
 package struct TranscriptScript: Sendable {
   private let transcript: Transcript
   private let includesChanges: Bool
 
-  /// - Parameter includesChanges: whether commands are run that change something, or may.
+  /// - Parameter includesChanges: whether the script also runs commands that change something, or may.
   package init(_ transcript: Transcript, includesChanges: Bool) {
     self.transcript = transcript
     self.includesChanges = includesChanges
   }
 
-  /// The lines of the script.
+  /// Prints the lines of the script.
   package func lines(_ print: (String) -> Void) {
     print("#!/bin/bash")
     print(
@@ -31,7 +31,7 @@ package struct TranscriptScript: Sendable {
     }
   }
 
-  /// The options that the plugin's own questions have.
+  /// The options that the plugin itself uses in questions.
   private static let options = [
     "--no-pager", "--no-ask-password", "--timestamp=", "--property=", "--all", "--plain", "--no-legend",
     "--full",
@@ -39,10 +39,11 @@ package struct TranscriptScript: Sendable {
     "--boot", "--quiet", "--lines=", "--sync",
   ]
 
-  /// Whether a command is a question of the plugin's to a program of the system's. The transcript may be anybody's.
+  /// Whether a command is a question that the plugin asks, to a program of the system. The transcript may
+  /// come from anyone.
   private static func isHarmless(_ command: Command) -> Bool {
-    let form = CommandSignature(command)
-    guard form.kind != .change, let program = form.words.first,
+    let signature = CommandSignature(command)
+    guard signature.kind != .change, let program = signature.words.first,
       ["/usr/bin/\(program)", "/bin/\(program)"].contains(command.executable)
     else { return false }
     if program == "grep" { return command.arguments.starts(with: ["-qF", "--"]) }

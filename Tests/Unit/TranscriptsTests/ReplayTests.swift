@@ -26,7 +26,7 @@ import Testing
     func replay(_ speed: ReplaySpeed = .asFastAsPossible, log: LogLines = LogLines())
       -> ReplayingCommandRunner
     {
-      ReplayingCommandRunner(self.transcript, speed: speed, holdPatience: .zero, logger: log.logger)
+      ReplayingCommandRunner(self.transcript, speed: speed, holdWarningDelay: .zero, logger: log.logger)
     }
 
     /// A command that takes 10 ms, 10 ms after the one before.
@@ -114,8 +114,8 @@ import Testing
     let log = LogLines()
     let runner = Self.life.replay(log: log)
     _ = try await self.ask(runner, "systemctl start -- a.service")
-    #expect(await self.missing(runner, "systemctl start -- a.service").contains("not once more"))
-    #expect(await self.missing(runner, "systemctl start -- a.service").contains("not once more"))
+    #expect(await self.missing(runner, "systemctl start -- a.service").contains("no further answer"))
+    #expect(await self.missing(runner, "systemctl start -- a.service").contains("no further answer"))
     // Each is told once.
     #expect(log.lines.count == 1 && log.lines.first?.hasPrefix("error") == true)
     // A change may be left out.
@@ -125,7 +125,7 @@ import Testing
     _ = try await self.ask(other, "systemctl stop -- a.service")
     #expect(try await self.ask(other, "systemctl show -- a.service") == "after")
     _ = try await self.ask(other, "systemctl start -- a.service")
-    #expect(await self.missing(other, "systemctl start -- a.service").contains("not once more"))
+    #expect(await self.missing(other, "systemctl start -- a.service").contains("no further answer"))
   }
 
   @Test func changesAtTheSameTimeComeInAnyOrder() async throws {
@@ -136,7 +136,7 @@ import Testing
     _ = try await self.ask(runner, "systemctl stop -- a.service")
     _ = try await self.ask(runner, "systemctl kill --signal=SIGKILL -- a.service")
     _ = try await self.ask(runner, "systemctl stop -- a.service")
-    #expect(await self.missing(runner, "systemctl stop -- a.service").contains("not once more"))
+    #expect(await self.missing(runner, "systemctl stop -- a.service").contains("no further answer"))
   }
 
   @Test func signalsMayBeRepeated() async throws {
@@ -438,7 +438,8 @@ import Testing
     #expect(try await self.ask(runner, "systemctl show -- a.service") == Self.status("failed"))
   }
 
-  /// Rather than that a unit has not been started, which it has, nothing is told until there is something to tell.
+  /// Rather than that a unit has not been started, which it has, nothing is told until there is something to
+  /// tell.
   @Test func noAnswerFromBeforeAChangeThatWasMade() async throws {
     var recording = Recording()
     recording.add("systemctl show -- a.service", "before")
@@ -456,7 +457,8 @@ import Testing
     #expect(try await answer == "after")
   }
 
-  /// A unit was seen to have stopped before the command that stopped it ended, and what followed needs that to be seen.
+  /// A unit was seen to have stopped before the command that stopped it ended, and what followed needs that
+  /// to be seen.
   @Test func theEffectOfAStopIsSeenBeforeItsEnd() async throws {
     var recording = Recording()
     recording.add("systemctl start -- a.service")
