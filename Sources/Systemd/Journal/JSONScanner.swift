@@ -1,8 +1,8 @@
 /// Reads JSON (RFC 8259) byte by byte, without making a tree of it.
 ///
-/// It exists for `journalctl -o json`: a general decoder is several times slower than journalctl is.
+/// It is for `journalctl -o json`: a general decoder is several times slower than journalctl.
 struct JSONScanner {
-  /// How deep arrays and objects may be nested in a value that is passed over.
+  /// How deep arrays and objects may be nested in a value that is skipped.
   static let depthLimit = 32
 
   private let bytes: ArraySlice<UInt8>
@@ -20,9 +20,9 @@ struct JSONScanner {
     try self.expect("{")
   }
 
-  /// Reads the next key of an object and its colon; `nil` at the object's end.
+  /// Reads the next key of an object and its colon; nil at the object's end.
   ///
-  /// - Parameter isFirst: whether no key of the object was read so far; is cleared.
+  /// - Parameter isFirst: whether no key of the object has been read; is set to false.
   mutating func nextKey(isFirst: inout Bool) throws(JSONError) -> ArraySlice<UInt8>? {
     self.skipWhitespace()
     if self.take("}") { return nil }
@@ -44,8 +44,9 @@ struct JSONScanner {
 
   // MARK: Values
 
-  /// Reads a value in the forms that journalctl gives to fields: a string, an array of byte numbers, `null`, or an
-  /// array of these for a field that the entry has several times. A value of another form counts as `null`.
+  /// Reads a value in the forms that journalctl gives to fields: a string, an array of byte numbers, `null`,
+  /// or an array of these for a field that the entry has several times. A value of another form counts as
+  /// `null`.
   mutating func fieldValue() throws(JSONError) -> JournalFieldValue {
     self.skipWhitespace()
     switch self.peek {
@@ -263,7 +264,7 @@ struct JSONScanner {
 
   private mutating func expect(_ character: Unicode.Scalar) throws(JSONError) {
     self.skipWhitespace()
-    if !self.take(character) { throw self.error("no \(character) where one must be") }
+    if !self.take(character) { throw self.error("\(character) is missing") }
   }
 
   private mutating func skipWhitespace() {

@@ -3,14 +3,14 @@ import Processes
 
 /// The position of one entry in the journal, valid across rotation and restarts.
 ///
-/// It is opaque text that journald makes (`systemd.journal-fields(7)`, `__CURSOR`); its form is checked as it may
-/// come back from a file that others could have changed.
+/// It is opaque text that journald makes (`systemd.journal-fields(7)`, `__CURSOR`). Its form is checked, as
+/// it can be read from a file that others may have changed.
 public struct JournalCursor: Sendable, Hashable {
   /// The text of the cursor.
   public let text: String
 
-  /// Takes the text of a cursor: items such as `s=0a1b` with hexadecimal values, separated by semicolons, at most
-  /// 512 bytes. Anything else gives `nil`.
+  /// Takes the text of a cursor: items such as `s=0a1b` with hexadecimal values, separated by semicolons, at
+  /// most 512 bytes. Anything else gives nil.
   public init?(_ text: String) {
     guard Self.isValid(text.utf8) else { return nil }
     self.text = text
@@ -42,25 +42,28 @@ public struct JournalCursor: Sendable, Hashable {
 }
 
 extension JournalCursor {
-  /// The end of the journal, without asking for it: no entry has this cursor, but whatever journald receives from now on
-  /// comes after it, wherever somebody sets the wall clock.
+  /// The current end of the journal, without running a command.
   ///
-  /// journald counts each entry's time since the boot as well, and in sd_journal_seek_cursor(3) that comes before the wall
-  /// clock, which is for files without such an entry: its time here lies after all of theirs.
+  /// No entry has this cursor. Entries that journald receives from now on come after it, even if somebody
+  /// sets the wall clock: sd_journal_seek_cursor(3) compares the time since the boot first, and the wall
+  /// clock only in files without entries of this boot. This cursor's wall clock time is later than that of
+  /// any such entry.
   ///
-  /// - Parameter bootID: of the boot that this is, as random(4) tells it.
+  /// - Parameter bootID: the identifier of the current boot (random(4)).
   package static func now(inBoot bootID: String) -> JournalCursor? {
     let boot = bootID.filter { $0 != "-" }
     let monotonic = String(Linux.microseconds(CLOCK_MONOTONIC), radix: 16)
     return JournalCursor("b=\(boot);m=\(monotonic);t=\(String(Self.farRealtime, radix: 16))")
   }
 
-  /// In the year 2540, in microseconds since 1970: less than what systemd takes for no time at all.
+  /// In the year 2540, in microseconds since 1970. systemd does not take this for a missing time yet.
   private static let farRealtime: UInt64 = 1 << 54
 
-  /// Whether this cursor's entry comes before another's: by their numbers if journald has counted them in one sequence,
-  /// else by the clock of the boot if that is the same, else by the wall clock. In this order journalctl shows the
-  /// entries of several files.
+  /// Whether this cursor's entry comes before another's, in the order in which journalctl shows entries of
+  /// several files.
+  ///
+  /// The order is by sequence number if both are in one sequence, else by the time since the boot if that is
+  /// the same boot, else by the wall clock.
   public func precedes(_ other: JournalCursor) -> Bool {
     let (own, others) = (Items(self.text), Items(other.text))
     func precedes(_ key: KeyPath<Items, Substring?>, within group: KeyPath<Items, Substring?>) -> Bool? {

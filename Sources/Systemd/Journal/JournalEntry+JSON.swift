@@ -1,7 +1,8 @@
 extension JournalEntry {
   /// Reads one line of `journalctl -o json`.
   ///
-  /// - Throws: ``JournalEntryError`` if the line is not one JSON object, or lacks a field that every entry has.
+  /// - Throws: ``JournalEntryError`` if the line is not one JSON object, or lacks a field that every entry
+  ///   has.
   public init(json line: ArraySlice<UInt8>) throws(JournalEntryError) {
     // What every entry has is not known before the whole line is read; the other fields are read in place.
     var cursor: JournalCursor?

@@ -1,7 +1,7 @@
 /// One entry of the journal.
 ///
-/// The fields are described in `systemd.journal-fields(7)`. If an entry has a field several times, the first value
-/// counts; several messages are joined by line feeds.
+/// The fields are described in `systemd.journal-fields(7)`. If an entry has a field several times, the first
+/// value counts; several messages are joined by line feeds.
 public struct JournalEntry: Sendable, Hashable {
   /// The entry's position in the journal.
   public var cursor: JournalCursor
@@ -30,7 +30,8 @@ public struct JournalEntry: Sendable, Hashable {
   /// The process that logged (`_PID`).
   public var processID: Int32?
 
-  /// How journald received the entry: `stdout`, `syslog`, `journal` …, or `driver` for its own (`_TRANSPORT`).
+  /// How journald received the entry: `stdout`, `syslog`, `journal` …, or `driver` for its own
+  /// (`_TRANSPORT`).
   public var transport: String?
 
   /// The unit of the process that logged (`_SYSTEMD_UNIT`).
@@ -45,7 +46,8 @@ public struct JournalEntry: Sendable, Hashable {
   /// The user of the process that logged (`_UID`).
   public var userID: UInt32?
 
-  /// The stream, such as a service's standard output or standard error, that the line came from (`_STREAM_ID`).
+  /// The stream, such as a service's standard output or standard error, that the line came from
+  /// (`_STREAM_ID`).
   public var streamID: String?
 
   /// The unit that the entry is about, if it is not the one that logged (`UNIT`).
@@ -75,22 +77,25 @@ public struct JournalEntry: Sendable, Hashable {
   /// How a process of a unit has ended, in messages about an exit (`EXIT_CODE`, `EXIT_STATUS`).
   public var processExit: MainProcessExit?
 
-  /// The setting that systemd ran that process for: `ExecStart` for the main process, `ExecStop` … (`COMMAND`).
+  /// The setting that systemd ran that process for: `ExecStart` for the main process, `ExecStop` …
+  /// (`COMMAND`).
   public var command: String?
 
   /// The whole entry as journalctl printed it; only with ``Detail/complete``.
   public var json: [UInt8]?
 
-  /// Whether the service manager reports something about a unit: that it was started, that its main process exited …
+  /// Whether the service manager reports something about a unit: that it was started, that its main process
+  /// exited …
   public var isLifecycle: Bool { self.processID == 1 && self.subjectUnit != nil }
 
-  /// Whether journald reports that it has dropped entries of a unit because of its rate limit (`RateLimitBurst=`).
+  /// Whether journald reports that it has dropped entries of a unit because of its rate limit
+  /// (`RateLimitBurst=`).
   public var isSuppression: Bool {
     self.transport == "driver" && self.messageID == "a596d6fe7bfa4994828e72309e95d61e"
   }
 
-  /// Whether the entry is about a unit rather than from one of its processes: ``isLifecycle``, ``isSuppression``, or the
-  /// report of a core dump (`SD_MESSAGE_COREDUMP`).
+  /// Whether the entry is about a unit rather than from one of its processes: ``isLifecycle``,
+  /// ``isSuppression``, or the report of a core dump (`SD_MESSAGE_COREDUMP`).
   public var isAboutUnit: Bool {
     self.isLifecycle || self.isSuppression || self.isCoredump
   }
@@ -99,8 +104,8 @@ public struct JournalEntry: Sendable, Hashable {
 
   /// Calls `body` with each unit for which `journalctl --unit=` shows this entry.
   ///
-  /// What an entry says about another unit counts only if it comes from the service manager or from root: anybody can
-  /// write such fields into the journal.
+  /// What an entry says about another unit counts only if it comes from the service manager or from root:
+  /// anybody can write such fields into the journal.
   public func forEachUnit(_ body: (String) -> Void) {
     if let unit = self.unit { body(unit) }
     if let slice = self.slice { body(slice) }

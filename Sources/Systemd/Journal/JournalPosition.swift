@@ -1,11 +1,11 @@
-/// Where in the journal to begin.
+/// The position in the journal from which entries are read.
 public enum JournalPosition: Sendable, Hashable {
-  /// With the first entry there is of the current boot.
+  /// From the first entry of the current boot.
   case beginning
 
-  /// With the first entry that is not older than this.
+  /// From the first entry that is not older than this.
   case since(RealtimeTimestamp)
 
-  /// With the entry after this one.
+  /// From the entry after this one.
   case after(JournalCursor)
 }

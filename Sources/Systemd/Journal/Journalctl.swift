@@ -1,30 +1,30 @@
 public import Logging
 public import Processes
 
-/// systemd's journal, by the command `journalctl(1)` of systemd 247 or later.
+/// systemd's journal, read with `journalctl(1)` of systemd 247 or later.
 ///
 /// Calls throw ``SystemdError``, or `CancellationError` if the calling task is cancelled.
 public struct Journalctl: Sendable {
-  /// The longest line of output that is taken. An entry that needs more is passed over.
+  /// The longest line that is read, in bytes. A longer entry is skipped.
   ///
   /// journald splits what services print at 48 KiB, which is 240 KiB as an array of byte numbers.
   static let lineLimit = 8 << 20
 
-  /// How many entries a unit's history is made of, at most: a run has about five.
+  /// The largest number of entries in a unit's history. A run has about five.
   private static let historyLimit = 100
 
   private let tool: SystemdTool
   private let timeLimit: Duration
   private let logger: Logger
 
-  /// Makes the command's front end.
+  /// Makes a client of the journal.
   ///
   /// - Parameters:
   ///   - runner: what runs the commands.
-  ///   - path: the program; a name without a slash where the command prefix makes another system look it up.
+  ///   - path: the program. With a command prefix it can be a name, which the other system finds.
   ///   - commandPrefix: words put before every command, such as `["podman", "exec", "-i", "host"]`.
-  ///   - timeLimit: the time limit of commands that don't follow the journal.
-  ///   - logger: is told of entries that had to be passed over.
+  ///   - timeLimit: the time limit of commands that do not follow the journal.
+  ///   - logger: gets a warning for entries that are skipped.
   public init(
     runner: any CommandRunner, path: String = Executable.find("journalctl"), commandPrefix: [String] = [],
     timeLimit: Duration = .seconds(30), logger: Logger
@@ -34,18 +34,20 @@ public struct Journalctl: Sendable {
     self.logger = logger
   }
 
-  /// Hands out the entries of units, those that exist and then those that come, until the calling task is cancelled.
+  /// Reads the entries of units, the existing ones and then the new ones, until the calling task is
+  /// cancelled.
   ///
-  /// Entries of a unit are what its processes logged and what the service manager says about it; those of a slice are
-  /// those of all units in it. Since systemd 250 only those of the current boot are shown.
+  /// The entries of a unit are those that its processes have logged, and those of the service manager about
+  /// it. The entries of a slice are those of all units in it. Since systemd 250 only entries of the current
+  /// boot are shown.
   ///
   /// - Parameters:
-  ///   - units: by their true names; an alias has no entries. None: all entries, of whatever unit.
+  ///   - units: by their primary names; an alias has no entries. If there is none, all entries are read.
   ///   - scope: which of their entries.
   ///   - position: where to begin.
-  ///   - detail: how much of the entries is needed.
-  ///   - onEntries: is given entries in order, at least one. While it is suspended, nothing more is read. An error
-  ///     that it throws ends the call.
+  ///   - detail: which fields are needed.
+  ///   - onEntries: is called with entries in order, at least one. While it is suspended, nothing more is
+  ///     read. An error that it throws ends the call.
   public func follow(
     _ units: [UnitName], _ scope: JournalScope = .all, after position: JournalPosition,
     _ detail: JournalEntry.Detail = .lifecycle, _ onEntries: ([JournalEntry]) async throws -> Void
@@ -60,7 +62,7 @@ public struct Journalctl: Sendable {
       : error
   }
 
-  /// Hands out the entries of units that exist now, like ``follow(_:_:after:_:_:)``.
+  /// Reads the entries of units that exist now, like ``follow(_:_:after:_:_:)``.
   public func read(
     _ units: [UnitName], _ scope: JournalScope = .all, after position: JournalPosition,
     _ detail: JournalEntry.Detail = .lifecycle, _ onEntries: ([JournalEntry]) async throws -> Void
@@ -69,11 +71,11 @@ public struct Journalctl: Sendable {
     guard result.termination.isSuccess else { throw self.tool.error(result, "--unit", units) }
   }
 
-  /// What the service manager has said about a unit of late, in this boot.
+  /// The latest messages of the service manager about a unit, in this boot.
   ///
   /// - Parameters:
-  ///   - position: what it said before that does not count.
-  ///   - isSynced: whether journald is first to write what it has been told.
+  ///   - position: messages before it do not count.
+  ///   - isSynced: whether journald first writes all that it has received (``sync(timeLimit:)``).
   /// - Throws: `SystemdError`; `CancellationError`.
   public func history(
     of unit: UnitName, after position: JournalPosition = .beginning, isSynced: Bool = true
@@ -96,15 +98,15 @@ public struct Journalctl: Sendable {
     var arguments = ["--no-pager"] + options + ["--output=json", "--all"]
     if let fields = detail.fields { arguments.append("--output-fields=" + fields.joined(separator: ",")) }
     arguments += scope.options(for: units)
-    // With --after-cursor= journalctl passes over one entry, whichever it is, if that of the cursor has been vacuumed,
-    // and to version 252 also if it is not one of these units.
-    var passedOver: JournalCursor?
+    // With --after-cursor= journalctl skips one entry, whichever it is, if the cursor's has been vacuumed,
+    // and until version 252 also if that is not an entry of these units.
+    var cursorToSkip: JournalCursor?
     switch position {
     case .beginning: break
     case .since(let time): arguments.append("--since=@\(time.secondsText)")
     case .after(let cursor):
       arguments.append("--cursor=\(cursor.text)")
-      passedOver = cursor
+      cursorToSkip = cursor
     }
     arguments += matches + scope.matches(for: units)
     var splitter = LineSplitter(maximumLength: Self.lineLimit)
@@ -112,29 +114,29 @@ public struct Journalctl: Sendable {
     do {
       return try await self.tool.runner.run(self.tool.command(arguments, timeLimit: timeLimit)) { chunk in
         var entries: [JournalEntry] = []
-        // A program that tells nothing else must not fill the log as well.
-        var passedOverCount = 0
+        // One warning for each chunk at most: a program that prints nothing else must not fill the log.
+        var skippedCount = 0
         var firstError: JournalEntryError?
         splitter.append(chunk) { line in
           do throws(JournalEntryError) {
             var entry = try JournalEntry(json: line)
             if case .complete = detail { entry.json = Array(line) }
-            if entry.cursor != passedOver { entries.append(entry) }
-            passedOver = nil
+            if entry.cursor != cursorToSkip { entries.append(entry) }
+            cursorToSkip = nil
           } catch {
-            passedOverCount += 1
+            skippedCount += 1
             firstError = firstError ?? error
           }
         }
         if let firstError {
           self.logger.warning(
-            "passed over lines of the journal",
-            metadata: ["units": "\(units)", "count": "\(passedOverCount)", "error": "\(firstError)"])
+            "Skipped lines that are not entries of the journal.",
+            metadata: ["units": "\(units)", "count": "\(skippedCount)", "error": "\(firstError)"])
         }
         if splitter.droppedCount > droppedCount {
           droppedCount = splitter.droppedCount
           self.logger.warning(
-            "passed over an entry of the journal that needs more than \(Self.lineLimit) bytes",
+            "Skipped an entry of the journal with more than \(Self.lineLimit) bytes.",
             metadata: ["units": "\(units)"])
         }
         if !entries.isEmpty { try await onEntries(entries) }
@@ -144,7 +146,7 @@ public struct Journalctl: Sendable {
     }
   }
 
-  /// The position of the last entry of the whole journal; `nil` if it has none.
+  /// The cursor of the last entry of the whole journal; nil if it has none.
   public func currentCursor() async throws -> JournalCursor? {
     let arguments = ["--no-pager", "--quiet", "--lines=1", "--output=json", "--output-fields=_BOOT_ID"]
     let output = try await self.tool.output("--lines=1", [], arguments, timeLimit: self.timeLimit)
@@ -156,7 +158,7 @@ public struct Journalctl: Sendable {
     }
   }
 
-  /// Waits until all that was logged so far is in the journal's files. Needs root.
+  /// Waits until journald has written all that it has received to the journal's files. It needs root.
   public func sync(timeLimit: Duration = .seconds(2)) async throws {
     _ = try await self.tool.output("--sync", [], ["--sync"], timeLimit: timeLimit)
   }

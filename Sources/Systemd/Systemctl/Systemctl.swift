@@ -1,32 +1,32 @@
 public import Processes
 
-/// systemd's service manager, by the command `systemctl(1)` of systemd 247 or later.
+/// systemd's service manager, driven by `systemctl(1)` of systemd 247 or later.
 ///
-/// Every call runs one command and throws ``SystemdError``, or `CancellationError` if the calling task is cancelled,
-/// in which case the command is killed; a job that it has queued goes on. Of the commands that wait for jobs a few run at
-/// once (``CommandLimiter``).
+/// Every call runs one command and throws ``SystemdError``, or `CancellationError` if the calling task is
+/// cancelled. The command is killed then, but a job that it has queued goes on. Of the commands that wait for
+/// jobs only a few run at once (``CommandLimiter``).
 public struct Systemctl: Sendable {
   /// Which processes of a unit get a signal.
   public enum KillWhom: String, Sendable, CaseIterable {
     case main, control, all
   }
 
-  /// How many units one command is asked about: some properties are as long as the unit likes (`StatusText`), and the
-  /// output of all of them must be no longer than a command's may be.
+  /// How many units one command shows. Some properties, such as `StatusText`, are as long as the unit likes,
+  /// and the output must stay below the limit of a command.
   private static let unitsPerShow = 256
 
   private let tool: SystemdTool
   private let timeLimit: Duration
   private let jobs = CommandLimiter(width: 8)
 
-  /// Makes the command's front end.
+  /// Makes a client of the service manager.
   ///
   /// - Parameters:
   ///   - runner: what runs the commands.
-  ///   - path: the program; a name without a slash where the command prefix makes another system look it up.
+  ///   - path: the program. With a command prefix it can be a name, which the other system finds.
   ///   - commandPrefix: words put before every command, such as `["podman", "exec", "-i", "host"]`.
-  ///   - timeLimit: the time limit of commands that don't wait for jobs. systemctl itself waits 25 s for an answer, and
-  ///     then says that there was none.
+  ///   - timeLimit: the time limit of commands that do not wait for jobs. systemctl itself gives up after
+  ///     waiting 25 s for an answer.
   public init(
     runner: any CommandRunner, path: String = Executable.find("systemctl"), commandPrefix: [String] = [],
     timeLimit: Duration = .seconds(30)
@@ -46,10 +46,10 @@ public struct Systemctl: Sendable {
     return version
   }
 
-  /// The state of the whole system: `running`, `degraded`, `starting`, `maintenance`, `stopping` …, or `offline`
-  /// where systemd is not the system's service manager.
+  /// The state of the whole system: `running`, `degraded`, `starting`, `maintenance`, `stopping` …, or
+  /// `offline` where systemd is not the system's service manager.
   public func systemState() async throws -> String {
-    // Its exit status tells only whether the state is "running".
+    // The exit status shows only whether the state is "running".
     let verb = "is-system-running"
     let output = try await self.tool.run(verb, [], Self.arguments(verb), timeLimit: self.timeLimit)
     let state = String(decoding: output.standardOutput, as: UTF8.self).prefix { !$0.isNewline }
@@ -61,18 +61,19 @@ public struct Systemctl: Sendable {
 
   // MARK: Units
 
-  /// What systemd knows of a unit. A unit that does not exist has the load state ``LoadState/notFound``.
+  /// The status of a unit. A unit that does not exist has the load state ``LoadState/notFound``.
   public func show(_ unit: UnitName) async throws -> UnitStatus {
     guard let status = try await self.show([unit])[unit] else {
-      throw self.tool.error(.unexpectedOutput("nothing about the unit"), "show", [unit])
+      throw self.tool.error(.unexpectedOutput("the unit is missing"), "show", [unit])
     }
     return try status.get()
   }
 
-  /// What systemd knows of several units, as a rule by one command.
+  /// The status of several units, usually by one command.
   ///
-  /// - Returns: for each of the units its status, or the error if its properties cannot be told
-  ///   (``SystemdError/Reason/unreadableProperties``): one such unit costs one more command, not the others' answers.
+  /// - Returns: for each unit its status, or the error if its properties cannot be shown
+  ///   (``SystemdError/Reason/unreadableProperties``). Such a unit costs one more command; the others are
+  ///   still shown.
   public func show(_ units: [UnitName]) async throws -> [UnitName: Result<UnitStatus, SystemdError>] {
     let properties = "--property=" + UnitStatus.requestedProperties.joined(separator: ",")
     var answers: [UnitName: Result<UnitStatus, SystemdError>] = [:]
@@ -89,7 +90,7 @@ public struct Systemctl: Sendable {
       // systemctl stops at the first unit that it cannot show.
       guard statuses.count < batch.count, let unit = rest.popFirst() else { continue }
       guard !output.result.termination.isSuccess else {
-        throw self.tool.error(.unexpectedOutput("nothing about the unit"), "show", [unit])
+        throw self.tool.error(.unexpectedOutput("the unit is missing"), "show", [unit])
       }
       let error = self.tool.error(output.result, "show", [unit])
       guard error.reason == .unreadableProperties else { throw error }
@@ -107,19 +108,19 @@ public struct Systemctl: Sendable {
     }
     guard statuses.count <= units.count else {
       throw self.tool.error(
-        .unexpectedOutput("\(statuses.count) units for \(units.count)"), "show", Array(units))
+        .unexpectedOutput("\(statuses.count) units instead of \(units.count)"), "show", Array(units))
     }
     for (unit, status) in zip(units, statuses)
     where status.id != unit.name && !status.names.contains(unit.name) {
       throw self.tool.error(
-        .unexpectedOutput("the unit \(DisplayText(status.id.utf8).text) in its place"), "show", [unit])
+        .unexpectedOutput("it is about the unit \(DisplayText(status.id.utf8).text)"), "show", [unit])
     }
     return statuses
   }
 
-  /// The states of several units by one command that costs systemd next to nothing.
+  /// The states of several units, by one command that costs systemd little.
   ///
-  /// - Parameter units: by their true names; an alias is not found.
+  /// - Parameter units: by their primary names; an alias is not found.
   /// - Returns: the units that are loaded. A unit that is inactive and that nothing refers to may be missing.
   public func listUnits(_ units: [UnitName]) async throws -> [UnitName: UnitListing] {
     // Without names it would list all units.
@@ -131,7 +132,8 @@ public struct Systemctl: Sendable {
     return UnitListing.parse(output)
   }
 
-  /// Properties of a unit as they are printed, for those that ``UnitStatus`` does without. What its type lacks is missing.
+  /// Properties of a unit that ``UnitStatus`` lacks, as they are printed. Those that its type does not have
+  /// are missing.
   package func properties(_ names: [String], of unit: UnitName) async throws -> [String: String] {
     let output = try await self.tool.output(
       "show", [unit], Self.arguments("show", ["--property=" + names.joined(separator: ",")], [unit]),
@@ -167,7 +169,7 @@ public struct Systemctl: Sendable {
   /// Stops a unit and waits until it has stopped.
   ///
   /// - Parameters:
-  ///   - timeLimit: from its turn on; none by default, as the unit has one of its own.
+  ///   - timeLimit: from when the command runs; none by default, as the unit has one of its own.
   ///   - onTurn: is called when the command is about to run.
   public func stop(
     _ unit: UnitName, timeLimit: Duration? = nil, onTurn: @Sendable () async -> Void = {}
@@ -195,7 +197,7 @@ public struct Systemctl: Sendable {
     }
   }
 
-  /// Removes a queued job; one that is running is ended if it can be.
+  /// Cancels a queued job, or a running one if that is possible.
   public func cancelJob(_ id: UInt32) async throws {
     _ = try await self.tool.output(
       "cancel \(id)", [], Self.arguments("cancel", ["--", "\(id)"]), timeLimit: self.timeLimit)
@@ -223,7 +225,7 @@ public struct Systemctl: Sendable {
         .invalidSignal, action: "systemctl kill", units: [unit],
         message: "\"\(DisplayText(signal.utf8.prefix(80)).text)\" is not a signal")
     }
-    // The older spelling of the option is known to all versions; --fail is for units without processes.
+    // All versions know the older spelling --kill-who. With --fail it is an error if there is no process.
     try await self.perform(
       "kill", ["--fail", "--signal=\(signal)", "--kill-who=\(whom.rawValue)"], unit, timeLimit: self.timeLimit
     )

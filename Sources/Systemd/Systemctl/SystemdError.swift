@@ -4,7 +4,7 @@ public import Processes
 public struct SystemdError: Error, Sendable, Hashable {
   /// The kinds of failure that call for different reactions.
   public enum Reason: Sendable, Hashable {
-    /// The command could not be run or did not end by itself.
+    /// The command could not be started, or was killed.
     case command(CommandError)
     /// There is no systemd, or its bus cannot be reached.
     case managerUnreachable
@@ -34,11 +34,11 @@ public struct SystemdError: Error, Sendable, Hashable {
     case noProcess
     /// The signal is not the name or number of one.
     case invalidSignal
-    /// systemd cannot tell the unit's properties, as one of them is not valid UTF-8.
+    /// systemd cannot show the unit's properties, because one of them is not valid UTF-8.
     case unreadableProperties
-    /// The journal has no use for the cursor.
+    /// The journal does not accept the cursor.
     case invalidCursor
-    /// A command that was to run for ever ended.
+    /// A command that follows the journal ended.
     case ended
     /// The command succeeded and its output is not understood.
     case unexpectedOutput(String)
@@ -80,7 +80,8 @@ public struct SystemdError: Error, Sendable, Hashable {
       message: message)
   }
 
-  /// The texts are those of systemd's `src/systemctl`, `src/core` and `src/shared/bus-*`, versions 247 to 262.
+  /// Classifies a failure by its message. The texts are those of systemd's `src/systemctl`, `src/core` and
+  /// `src/shared/bus-*`, versions 247 to 262.
   private static func classify(_ message: String, _ termination: Termination) -> Reason {
     func says(_ parts: String...) -> Bool { parts.contains { message.contains($0) } }
     if says("bad unit file setting", "failed to load properly", "not loaded properly") { return .badUnitFile }
@@ -166,18 +167,18 @@ extension SystemdError: CustomStringConvertible {
     case .unitMasked:
       return "If it should be usable, run `systemctl unmask \(unit)`."
     case .badUnitFile:
-      return "`systemd-analyze verify \(unit)` tells the error; then run `systemctl daemon-reload`."
+      return "`systemd-analyze verify \(unit)` shows the error; then run `systemctl daemon-reload`."
     case .refused:
       return "The unit sets RefuseManualStart= or RefuseManualStop=; start or stop the unit that requires it."
     case .jobFailed, .jobTimedOut, .dependencyFailed:
-      return "`systemctl status \(unit)` and `journalctl -xeu \(unit)` tell why."
+      return "`systemctl status \(unit)` and `journalctl -xeu \(unit)` show why."
     case .assertionFailed:
-      return "`systemctl cat \(unit)` shows its Assert…= settings; `journalctl -u \(unit)` tells more."
+      return "`systemctl cat \(unit)` shows its Assert…= settings; `journalctl -u \(unit)` shows more."
     case .jobCanceled:
-      return "Somebody else started or stopped the unit meanwhile; `journalctl -u \(unit)` tells more."
+      return "Somebody else started or stopped the unit meanwhile; `journalctl -u \(unit)` shows more."
     case .startLimitHit:
       return
-        "`journalctl -u \(unit)` tells why it ended so often; `systemctl reset-failed \(unit)` lets it start again."
+        "`journalctl -u \(unit)` shows why it ended so often; `systemctl reset-failed \(unit)` lets it start again."
     case .noProcess:
       return "`systemctl status \(unit)` shows its processes."
     case .invalidSignal:

@@ -1,15 +1,17 @@
 package import Processes
 
-/// A program of systemd's, and how to run it: what ``Systemctl`` and ``Journalctl`` have in common.
+/// One of systemd's programs, and how it is run. ``Systemctl`` and ``Journalctl`` share it.
 package struct SystemdTool: Sendable {
   let runner: any CommandRunner
 
   /// The program's name, for errors.
   let name: String
 
-  /// The program and what comes before it: `["/usr/bin/systemctl"]`, or `["/usr/bin/ssh", "host", "systemctl"]`.
+  /// The program and what comes before it: `["/usr/bin/systemctl"]`, or
+  /// `["/usr/bin/ssh", "host", "systemctl"]`.
   private let words: [String]
 
+  /// Describes a program by its name and path, with the words that come before it.
   package init(runner: any CommandRunner, name: String, path: String, commandPrefix: [String]) {
     self.runner = runner
     self.name = name
@@ -50,6 +52,7 @@ package struct SystemdTool: Sendable {
     SystemdError(reason, action: "\(self.name) \(verb)", units: units)
   }
 
+  /// The error of a command that ended with an exit status other than 0.
   package func error(_ result: CommandResult, _ verb: String, _ units: [UnitName] = []) -> SystemdError {
     SystemdError(action: "\(self.name) \(verb)", units: units, result: result)
   }

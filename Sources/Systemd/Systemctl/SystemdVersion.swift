@@ -6,7 +6,8 @@ public struct SystemdVersion: Sendable, Hashable {
   /// The full version with the distribution's additions, such as `252.38-1~deb12u1`.
   public let full: String
 
-  /// Reads the first line of `systemctl --version`, `systemd 252 (252.38-1~deb12u1)`; `nil` for anything else.
+  /// Reads the first line of `systemctl --version`, `systemd 252 (252.38-1~deb12u1)`; anything else gives
+  /// nil.
   public init?(_ output: String) {
     let line = output.prefix { !$0.isNewline }
     let words = line.split(separator: " ")

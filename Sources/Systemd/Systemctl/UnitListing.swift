@@ -1,4 +1,4 @@
-/// What `systemctl list-units` tells of one unit.
+/// The states of one unit, as `systemctl list-units` prints them.
 public struct UnitListing: Sendable, Hashable {
   /// Whether the unit's definition was read.
   public let loadState: LoadState
@@ -18,8 +18,8 @@ public struct UnitListing: Sendable, Hashable {
 
   /// Reads the output of `systemctl list-units --plain --no-legend --full`.
   ///
-  /// The columns are name, load state, active state, sub state and description; only the last may hold a space.
-  /// Lines that are not of this form are passed over.
+  /// The columns are name, load state, active state, sub state and description; only the last may hold a
+  /// space. Other lines are skipped.
   static func parse(_ output: [UInt8]) -> [UnitName: UnitListing] {
     var units: [UnitName: UnitListing] = [:]
     for line in output.split(separator: UInt8(ascii: "\n")) {

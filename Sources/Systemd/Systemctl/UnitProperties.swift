@@ -2,8 +2,8 @@
 package enum UnitProperties {
   /// Reads the output: a block of lines for each unit, with an empty line between them.
   ///
-  /// If a block has a name several times, the first value counts. Lines without `=` are skipped; bytes that are not
-  /// UTF-8 are replaced.
+  /// If a block has a name several times, the first value counts. Lines without `=` are skipped; bytes that
+  /// are not UTF-8 are replaced.
   ///
   /// - Returns: the properties of each unit, in order; a block without properties is left out.
   package static func parse(_ output: [UInt8]) -> [[String: String]] {

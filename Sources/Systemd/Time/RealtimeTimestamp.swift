@@ -12,7 +12,8 @@ public struct RealtimeTimestamp: Sendable, Hashable {
 
   /// Reads what `systemctl show --timestamp=us+utc` prints, `Sun 2026-11-22 17:11:40.452823 UTC`.
   ///
-  /// The fraction may be missing or have fewer digits. Anything else, such as an empty text or `n/a`, gives nil.
+  /// The fraction may be missing or have fewer digits. Anything else, such as an empty text or `n/a`, gives
+  /// nil.
   public init?(_ text: String) {
     let words = text.split(separator: " ", omittingEmptySubsequences: false)
     guard words.count == 4, words[0].utf8.count == 3, words[3] == "UTC" else { return nil }

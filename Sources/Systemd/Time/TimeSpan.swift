@@ -3,10 +3,11 @@ public enum TimeSpan: Sendable, Hashable {
   case finite(Duration)
   case infinity
 
-  /// Reads a span: numbers, perhaps with a decimal fraction, each followed by its unit; or `infinity` or `0`.
+  /// Reads a span: numbers, with or without a decimal fraction, each followed by its unit; or `infinity` or
+  /// `0`.
   ///
-  /// A month is 30.44 days (2,629,800 s), a year 365.25 days, as for systemd. A span that systemd's 64 bits of
-  /// microseconds cannot hold, and anything else, gives `nil`.
+  /// A month is 30.44 days (2,629,800 s), a year 365.25 days, as for systemd. A span that systemd's 64 bits
+  /// of microseconds cannot hold, and anything else, gives nil.
   public init?(_ text: String) {
     switch text {
     case "infinity":

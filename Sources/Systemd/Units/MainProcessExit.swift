@@ -9,7 +9,7 @@ public enum MainProcessExit: Sendable, Hashable {
   /// It was killed by this signal and dumped core.
   case dumped(Int32)
 
-  /// Takes systemd's word for a code, as in the journal (`EXIT_CODE`), and what goes with it.
+  /// Reads the name of a code, as in the journal (`EXIT_CODE`), and the exit status or signal.
   init?(word: String, status: Int32) {
     switch word {
     case "exited": self.init(code: 1, status: status)
@@ -19,7 +19,7 @@ public enum MainProcessExit: Sendable, Hashable {
     }
   }
 
-  /// Takes a code as in `waitid(2)` (CLD_EXITED 1, CLD_KILLED 2, CLD_DUMPED 3) and what goes with it.
+  /// Reads a code of `waitid(2)` (CLD_EXITED 1, CLD_KILLED 2, CLD_DUMPED 3), and the exit status or signal.
   init?(code: Int32, status: Int32) {
     switch (code, status) {
     case (1, 0...255): self = .exited(status)

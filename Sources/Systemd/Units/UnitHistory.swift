@@ -1,8 +1,8 @@
-/// What the service manager has said in the journal about a unit: how its runs ended, and starts that it passed over.
+/// What the service manager has logged about a unit: how its runs ended, and which start it skipped.
 ///
-/// systemd forgets a unit that has ended cleanly and that nothing refers to, and one that has failed when it is reset;
-/// the journal keeps what it said. The messages are those of `systemd.messages` (sd-messages.h), the same from
-/// version 247 on.
+/// systemd unloads a unit that has ended cleanly and that nothing refers to, and a failed one when it is
+/// reset. The journal keeps the messages. They are those of `systemd.messages` (sd-messages.h), the same
+/// since version 247.
 public struct UnitHistory: Sendable, Hashable {
   /// The end of one run.
   public struct End: Sendable, Hashable {
@@ -10,23 +10,24 @@ public struct UnitHistory: Sendable, Hashable {
     public let invocationID: String?
     /// `success`, `exit-code`, `signal` …
     public let result: String
-    /// How the main process ended, where that is told: not of one that exited with status 0.
+    /// How the main process ended; nil if that was not logged, as for exit status 0.
     public let mainProcessExit: MainProcessExit?
-    /// When systemd said it.
+    /// When systemd logged it.
     public let time: RealtimeTimestamp
   }
 
   /// The ends of runs, the last one last.
   public private(set) var ends: [End] = []
 
-  /// Whether another run is told of after the last one of them.
-  private var hasRunOn = false
+  /// Whether there is a message about a later run than the last of ``ends``.
+  private var hasLaterRun = false
 
-  /// What systemd said when it last passed over a start as conditions (`ConditionPathExists=` …, `ExecCondition=`) were
-  /// not met; `nil` if it did not, or has started the unit after that.
+  /// The message about the last start that systemd skipped because conditions (`ConditionPathExists=` …,
+  /// `ExecCondition=`) were not met; nil if there is none, or systemd has started the unit since.
   public private(set) var skippedStart: String?
 
-  /// What is said of such a start (job_done_message_format in src/core/job.c): to version 248, 249 to 255, from 256 on.
+  /// The messages about such a start (job_done_message_format in src/core/job.c): until version 248, 249 to
+  /// 255, since 256.
   private static let skips = [
     "Condition check resulted in ", " was skipped because of an unmet condition check ",
     " was skipped because no trigger condition checks were met", " skipped, unmet condition check ",
@@ -38,7 +39,7 @@ public struct UnitHistory: Sendable, Hashable {
     var mainProcessExits: [String?: MainProcessExit] = [:]
     for entry in entries where entry.isLifecycle {
       let run = entry.subjectInvocationID
-      if let run, let last = self.ends.last, run != last.invocationID { self.hasRunOn = true }
+      if let run, let last = self.ends.last, run != last.invocationID { self.hasLaterRun = true }
       if entry.command == "ExecStart", let exit = entry.processExit { mainProcessExits[run] = exit }
       let result: String? =
         switch entry.messageID {
@@ -47,12 +48,12 @@ public struct UnitHistory: Sendable, Hashable {
         default: nil
         }
       if let result {
-        self.hasRunOn = false
+        self.hasLaterRun = false
         self.ends.append(
           End(
             invocationID: run, result: result, mainProcessExit: mainProcessExits[run], time: entry.realtime))
       }
-      // A start that is passed over is a job well done; to version 250 or so, "skipped" for an ExecCondition=.
+      // The job of a skipped start is "done"; for an ExecCondition= it is "skipped" until version 250 or so.
       guard entry.jobType == "start", entry.jobResult == "done" || entry.jobResult == "skipped" else {
         continue
       }
@@ -61,11 +62,13 @@ public struct UnitHistory: Sendable, Hashable {
     }
   }
 
-  /// How the unit ended in the end: in a run, or in the last one after it, since systemd may have restarted the unit; without
-  /// an identifier, in the last one. `nil` if that is not told: where journald has much to do, a message of systemd can be
-  /// missing.
+  /// How the unit ended: the end of a run, or of the last one after it, as systemd may have restarted the
+  /// unit.
+  ///
+  /// - Parameter invocationID: identifies the run; nil for the last one.
+  /// - Returns: nil if the journal does not show it. A busy journald can drop messages of systemd.
   public func end(since invocationID: String?) -> End? {
-    guard let last = self.ends.last, !self.hasRunOn,
+    guard let last = self.ends.last, !self.hasLaterRun,
       invocationID == nil || self.ends.contains(where: { $0.invocationID == invocationID })
     else { return nil }
     return last

@@ -1,8 +1,8 @@
 /// The full name of a unit that can be started: valid by systemd's rules and with a type suffix.
 ///
-/// The rules are those of `systemd.unit(5)` and of `unit_name_is_valid()` in systemd's `src/basic/unit-name.c`:
-/// at most 255 bytes; a non-empty prefix, perhaps `@` and an instance, a dot and the type; ASCII letters and digits
-/// and `:-_.\` in the prefix, `@` too in the instance.
+/// The rules are those of `systemd.unit(5)` and of `unit_name_is_valid()` in systemd's
+/// `src/basic/unit-name.c`: at most 255 bytes; a non-empty prefix, perhaps `@` and an instance, a dot and the
+/// type; ASCII letters and digits and `:-_.\` in the prefix, `@` too in the instance.
 public struct UnitName: Sendable, Hashable {
   /// The name as systemd knows it, for example `web@1.service`.
   public let name: String
@@ -24,8 +24,8 @@ public struct UnitName: Sendable, Hashable {
 
   /// Takes a name as a person writes it: without a type suffix it is a service, as for `systemctl`.
   ///
-  /// Unlike `systemctl` it does not turn paths into mounts, escape other characters or expand patterns. A name
-  /// that looks like an option is taken only with its type suffix (`-.mount`, but not `--now`).
+  /// Unlike `systemctl` it does not turn paths into mounts, escape other characters or expand patterns. A
+  /// name that looks like an option is taken only with its type suffix (`-.mount`, but not `--now`).
   ///
   /// - Throws: ``UnitNameError``.
   public init(_ text: String) throws(UnitNameError) {

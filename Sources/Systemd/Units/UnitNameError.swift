@@ -27,11 +27,11 @@ extension UnitNameError: CustomStringConvertible {
     case .empty:
       "it is empty"
     case .path:
-      "it is a path; write the unit's name, which `systemd-escape --path --suffix=mount PATH` tells for a mount"
+      "it is a path; write the unit's name, which `systemd-escape --path --suffix=mount PATH` prints for a mount"
     case .pattern:
       "it has a pattern character (*, ?, [ or ]); write the name of one unit"
     case .option:
-      "it begins with - as an option does; if a unit is called so, write its type too (-.mount)"
+      "it begins with - as an option does; if that is the unit's name, write its type too (-.mount)"
     case .template:
       "it is a template without an instance; write the instance after the @ (web@1.service)"
     case .tooLong:

@@ -1,9 +1,9 @@
-/// What `systemctl show` tells of one unit.
+/// The properties of one unit, as `systemctl show` prints them.
 ///
-/// A typed property is `nil` where systemd has no value for it, says `[not set]`, or the unit's type does not have
-/// the property. The properties are described in `org.freedesktop.systemd1(5)`.
+/// A typed property is nil if systemd has no value for it, prints `[not set]`, or the unit's type does not
+/// have it. The properties are described in `org.freedesktop.systemd1(5)`.
 public struct UnitStatus: Sendable, Hashable {
-  /// The properties as they were printed; of one that was printed several times, the first.
+  /// The properties as they were printed; if one was printed several times, the first value.
   public let properties: [String: String]
 
   /// Makes a status from properties, of which `Id` must be one.
@@ -32,7 +32,7 @@ public struct UnitStatus: Sendable, Hashable {
 
   // MARK: Identity
 
-  /// The unit's true name; a unit can be asked for by an alias.
+  /// The unit's primary name; `systemctl show` also takes an alias.
   public let id: String
 
   /// All names of the unit.
@@ -73,7 +73,7 @@ public struct UnitStatus: Sendable, Hashable {
   /// The state in terms of the unit's type, for example `running` or `auto-restart` of a service.
   public var subState: String? { self.text("SubState") }
 
-  /// What a job is queued for the unit, by its number.
+  /// The number of the job that is queued or running for the unit.
   public var jobID: UInt32? {
     // It is printed as the number, or as the number and the path of the job's object.
     self.text("Job").flatMap { $0.split(separator: " ").first }.flatMap { UInt32($0) }.flatMap {
@@ -84,13 +84,15 @@ public struct UnitStatus: Sendable, Hashable {
   /// Identifies one run of the unit; 32 hexadecimal digits. It is different each time the unit is started.
   public var invocationID: String? { self.text("InvocationID") }
 
-  /// Whether systemd has forgotten all of the unit's runs, or there was none: it unloads a unit that is inactive and
-  /// that nothing refers to, and then tells what it reads anew from the unit's file.
+  /// Whether systemd knows of no run of the unit: there was none, or systemd has unloaded the unit since.
+  ///
+  /// systemd unloads a unit that is inactive and that nothing refers to. Afterwards it shows what is in the
+  /// unit's file.
   public var isForgotten: Bool {
     self.invocationID == nil && self.stateChange == nil && self.activeState.isDown
   }
 
-  /// Whether systemd forgets the unit even if it failed (`CollectMode=inactive-or-failed`).
+  /// Whether systemd unloads the unit even if it has failed (`CollectMode=inactive-or-failed`).
   public var isForgottenWhenFailed: Bool { self.properties["CollectMode"] == "inactive-or-failed" }
 
   /// The units that start this unit, such as its timer or socket.
@@ -148,10 +150,10 @@ public struct UnitStatus: Sendable, Hashable {
   /// When the main process was last started.
   public var mainProcessStart: RealtimeTimestamp? { self.timestamp("ExecMainStartTimestamp") }
 
-  /// When the main process last ended; `nil` while it runs for the first time.
+  /// When the main process last ended; nil while it runs for the first time.
   public var mainProcessEnd: RealtimeTimestamp? { self.timestamp("ExecMainExitTimestamp") }
 
-  /// How often systemd has restarted the service by itself since it was last started by request.
+  /// How often systemd has restarted the service by itself since a start job last started it.
   public var restartCount: UInt32? { self.number("NRestarts") }
 
   /// Whether a service counts as active after its main process has exited.
@@ -163,10 +165,10 @@ public struct UnitStatus: Sendable, Hashable {
   /// Which processes are killed when the unit is stopped: `control-group`, `mixed`, `process` or `none`.
   public var killMode: String? { self.text("KillMode") }
 
-  /// What a service last said of itself by `sd_notify(3)`.
+  /// The status text that a service last sent by `sd_notify(3)`.
   public var statusText: String? { self.text("StatusText") }
 
-  /// The error number that a service last told by `sd_notify(3)`; `nil` for 0.
+  /// The error number that a service last sent by `sd_notify(3)`; nil for 0.
   public var statusErrno: Int32? { self.number("StatusErrno").flatMap { $0 == 0 ? nil : $0 } }
 
   // MARK: Resources
@@ -180,7 +182,7 @@ public struct UnitStatus: Sendable, Hashable {
   /// The most memory that the unit's control group has used, in bytes (since systemd 254).
   public var memoryPeak: UInt64? { self.measure("MemoryPeak") }
 
-  /// Memory of the unit's control group in swap, in bytes; older systemd do not tell.
+  /// Memory of the unit's control group in swap, in bytes; older versions do not show it.
   public var memorySwapCurrent: UInt64? { self.measure("MemorySwapCurrent") }
 
   /// The number of tasks (processes and threads) in the unit's control group.
@@ -220,7 +222,8 @@ public struct UnitStatus: Sendable, Hashable {
 }
 
 extension UnitStatus {
-  /// Reads the output of `systemctl show` (``UnitProperties``), with ``requestedProperties`` of one or several units.
+  /// Reads the output of `systemctl show` (``UnitProperties``), with ``requestedProperties`` of one or
+  /// several units.
   ///
   /// - Throws: ``UnitStatusError`` if a unit's properties lack `Id`.
   package static func parse(_ output: [UInt8]) throws(UnitStatusError) -> [UnitStatus] {

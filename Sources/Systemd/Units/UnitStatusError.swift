@@ -1,4 +1,4 @@
-/// Output of `systemctl show` that does not say which unit it is about.
+/// Output of `systemctl show` without the `Id` of a unit.
 public struct UnitStatusError: Error, Sendable, Hashable {
   let propertyCount: Int
 }

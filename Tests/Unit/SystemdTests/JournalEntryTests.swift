@@ -115,7 +115,7 @@ import Testing
   @Test func errorsShowTheBeginningOfTheLine() {
     #expect(
       throws: JournalEntryError(
-        line: Array("-- No\u{7} entries --".utf8)[...], problem: "no { where one must be, at byte 0")
+        line: Array("-- No\u{7} entries --".utf8)[...], problem: "{ is missing, at byte 0")
     ) {
       try JournalEntry(json: Array("-- No\u{7} entries --".utf8)[...])
     }
