@@ -1,13 +1,13 @@
 extension ChildProcess {
-  /// Runs a command, and `body` beside it, until both have ended.
+  /// Runs a command and `body` at the same time, until both have ended.
   ///
-  /// The child is told to end (``terminate(_:)``) if `body` throws, at the command's time limit, and if the task is
-  /// cancelled.
+  /// The child is terminated (``terminate(_:)``) if `body` throws, at the command's time limit, and if the
+  /// task is cancelled.
   ///
   /// - Parameter body: reads the child's output.
-  /// - Returns: what `body` returned, and how the child ended; its reason is nil or `timedOut`.
-  /// - Throws: ``CommandError`` if the command cannot be started, what `body` throws, or `CancellationError`. The child
-  ///   is gone then.
+  /// - Returns: what `body` returned, and how the child ended. The reason is nil or `timedOut`.
+  /// - Throws: ``CommandError`` if the command cannot be started, what `body` throws, or `CancellationError`.
+  ///   The child is gone then.
   package static func run<Value: Sendable>(
     _ command: Command, _ options: Options, _ body: (ChildProcess) async throws -> Value
   ) async throws -> (value: Value, exit: Exit) {

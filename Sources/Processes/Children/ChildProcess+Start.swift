@@ -3,29 +3,30 @@ import Dispatch
 import Glibc
 
 extension ChildProcess {
-  /// What a child's standard descriptors are.
+  /// The standard descriptors of a child.
   package enum Streams: Sendable {
-    /// Pipes, apart for output and error. The input is a descriptor, which stays open here; without one, `/dev/null`.
+    /// Pipes for output and error. The input is a descriptor, which stays open in this process, or
+    /// `/dev/null` if nil.
     case pipes(input: Int32?)
-    /// A terminal, by its path: the controlling one. Its other end, in non-blocking mode, is read as the output, and
-    /// is closed with the child's or if the start fails. There is nothing on standard error.
+    /// A terminal by its path, which becomes the controlling one. A copy of its other end, which must be in
+    /// non-blocking mode, is read as the output. There is nothing on standard error.
     case terminal(path: String, otherEnd: Int32)
   }
 
-  /// How a child is started.
+  /// The options of a start.
   package struct Options: Sendable {
     /// `NAME=VALUE`, in any encoding.
     package var environment: [[UInt8]]
     /// The working directory; nil for this process's.
     package var directory: String? = "/"
-    /// What its standard descriptors are.
+    /// The standard descriptors.
     package var streams = Streams.pipes(input: nil)
     /// Whether it leads a session, and so a process group, of its own.
     package var leadsSession = true
-    /// Whether it gets a ``ChildProcess/report`` descriptor.
+    /// Whether it gets a descriptor for ``ChildProcess/report``.
     package var reports = false
-    /// Whether a child that is told to end takes along what comes from it (``ProcessTree``), and not only its process
-    /// group.
+    /// Whether the termination of the child includes its descendants (``ProcessTree``), and not only its
+    /// process group.
     package var terminatesDescendants = false
 
     /// A session of its own in `/`, with pipes and nothing on its input.
@@ -39,10 +40,10 @@ extension ChildProcess {
     let report: ReadableDescriptor?
   }
 
-  // Starting blocks its thread, so it has no place on the cooperative pool.
+  // Starting a process blocks, so it must not run on the cooperative pool.
   private static let spawnQueue = DispatchQueue(label: "processes.spawn")
 
-  /// Starts a command. Its limits are the caller's to keep.
+  /// Starts a command. The caller enforces the command's limits.
   ///
   /// - Throws: ``CommandError``.
   package static func start(_ command: Command, _ options: Options) async throws -> ChildProcess {
@@ -108,7 +109,7 @@ extension ChildProcess {
       guard pipe(&ends) == 0 else { throw ChildProcess.descriptorError(command, errno) }
       for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
       _ = fcntl(ends[0], F_SETFL, O_NONBLOCK)
-      // A larger pipe means fewer, larger reads. Where the kernel refuses it, the usual size does.
+      // A larger pipe means fewer and larger reads. If the kernel refuses it, the default size is enough.
       _ = fcntl(ends[0], F_SETPIPE_SZ, Int32(ReadableDescriptor.chunkSize))
       guard let readingEnd = ReadableDescriptor(ends[0]) else {
         let error = errno

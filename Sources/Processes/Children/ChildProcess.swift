@@ -6,11 +6,11 @@ import Synchronization
 
 /// A running child process, with its standard output and standard error, until it is reaped.
 ///
-/// docs/decisions.md says why it is not Foundation's `Process`. A pidfd tells exactly when the child has died, whatever
-/// its own children do. Whoever starts a child calls ``waitForExit()`` once and then ``close()``; ``run(_:_:_:)`` does
-/// both.
+/// docs/decisions.md says why it is not Foundation's `Process`. A pidfd shows exactly when the child has
+/// died, whatever its own children do. The caller of a start calls ``waitForExit()`` once and then
+/// ``close()``; ``run(_:_:_:)`` does both.
 package final class ChildProcess: Sendable {
-  /// Why a child was told to end.
+  /// Why a child was terminated.
   package enum TerminationReason: Sendable {
     case cancelled, timedOut, bodyFailed
   }
@@ -19,21 +19,21 @@ package final class ChildProcess: Sendable {
   package struct Exit: Sendable {
     /// Its exit status or signal; nil if another part of this process has reaped it.
     package let termination: Termination?
-    /// Why it was told to end; nil if it was not.
+    /// Why it was terminated; nil if it was not.
     package let reason: TerminationReason?
   }
 
   private struct State {
     var reason: TerminationReason?
     var isReaped = false
-    /// Who is to end with the child, where that is more than its process group.
+    /// The processes to terminate with the child besides its process group.
     var tree: ProcessTree?
   }
 
   /// The time between SIGTERM and SIGKILL.
   static let grace = DispatchTimeInterval.milliseconds(500)
 
-  /// The child's number.
+  /// The child's process ID.
   package let processID: Int32
   /// What it writes to its standard output, or to its terminal.
   package let standardOutput: ReadableDescriptor
@@ -60,14 +60,14 @@ package final class ChildProcess: Sendable {
   /// Sends a signal to the child alone, unless it has ended.
   package func signal(_ signal: Int32) {
     self.state.withLock { state in
-      // Until it is reaped, its number is not given to another process.
+      // Until the child is reaped, no other process gets its number.
       if !state.isReaped { _ = kill(self.processID, signal) }
     }
   }
 
-  /// Tells the child and all of its process group to end, and kills them if they don't within ``grace``.
+  /// Sends SIGTERM to the child and its process group, and SIGKILL after ``grace``.
   ///
-  /// Does nothing for a child that has been told before or is reaped.
+  /// It does nothing if the child has been terminated before, or is reaped.
   package func terminate(_ reason: TerminationReason) {
     let isFirst = self.state.withLock { state in
       guard !state.isReaped, state.reason == nil else { return false }
@@ -77,7 +77,7 @@ package final class ChildProcess: Sendable {
       // A shell at a terminal ignores SIGTERM.
       if self.hasTerminal { self.signalGroup(SIGHUP) }
       state.tree?.signal(SIGTERM)
-      // A stopped process gets to see the other signal only when it goes on.
+      // A stopped process gets the other signals only when it is continued.
       self.signalGroup(SIGCONT)
       return true
     }
@@ -90,7 +90,7 @@ package final class ChildProcess: Sendable {
     }
   }
 
-  /// Waits until the child has died, reaps it and ends the reading of its output. To be called once.
+  /// Waits until the child has died, reaps it and ends the reading of its output. It must be called once.
   package func waitForExit() async -> Exit {
     var status: Int32 = 0
     var reason: TerminationReason?
@@ -98,7 +98,7 @@ package final class ChildProcess: Sendable {
     repeat {
       await self.pidDescriptor.wait()
       self.state.withLock { state in
-        // The child is dead. Until it is reaped, its process group's number is not given to others.
+        // The child is dead. Until it is reaped, no other process group gets its number.
         if state.reason != nil {
           self.signalGroup(SIGKILL)
           state.tree?.refresh()
@@ -109,7 +109,7 @@ package final class ChildProcess: Sendable {
         reason = state.reason
       }
     } while reaped == 0
-    // All that the child wrote is in the pipes now. A descendant that holds them open isn't waited for.
+    // All that the child has written is in the pipes. A descendant that keeps them open is not waited for.
     self.standardOutput.finish()
     self.standardError.finish()
     self.report?.finish()
@@ -126,7 +126,7 @@ package final class ChildProcess: Sendable {
   }
 
   private func signalGroup(_ signal: Int32) {
-    // One that leads no session leads no group either.
+    // A child that leads no session leads no process group either.
     if kill(-self.processID, signal) != 0 { kill(self.processID, signal) }
   }
 }

@@ -4,23 +4,24 @@ import Glibc
 
 /// A process that does nothing but keep two descriptors open, and outlives this one.
 ///
-/// It is `sleep(1)`, with the descriptors as its standard output and error: what it holds is seen with `ls -l /proc/PID/fd`.
-/// Until it is told to ``detach()`` it is a shell that ends with this process: whoever is to find it later has to be able to.
+/// It is `sleep(1)` with the descriptors as its standard output and error; `ls -l /proc/PID/fd` shows them.
+/// Until ``detach()`` it is a shell that ends with this process, so that no keeper is left before its number
+/// has been saved.
 package final class DescriptorKeeper: Sendable {
-  /// The process.
+  /// The process ID.
   package let processID: Int32
   private let pidDescriptor: ReadableDescriptor
   private let descriptor: Int32
-  /// Through which the process is told to stay.
+  /// The shell's input; a line makes it become `sleep`. Nil for an adopted process.
   private let order: InputPipe?
 
-  // Starting blocks its thread, so it has no place on the cooperative pool.
+  // Starting a process blocks, so it must not run on the cooperative pool.
   private static let queue = DispatchQueue(label: "processes.keepers")
 
-  /// Takes up a process that holds a descriptor as its standard output; nil if there is none of that number, or another
-  /// one by now.
+  /// Adopts a keeper that an earlier process has started.
   ///
-  /// - Parameter descriptor: one of the same file.
+  /// - Parameter descriptor: a descriptor of the file that is the keeper's standard output.
+  /// - Returns: nil if there is no such process, or the number is another process's by now.
   package convenience init?(processID: Int32, holding descriptor: Int32) {
     self.init(processID: processID, holding: descriptor, order: nil)
   }
@@ -38,8 +39,7 @@ package final class DescriptorKeeper: Sendable {
     else { return nil }
   }
 
-  /// Starts a process that holds two descriptors, which stay open here, as long as this process lives, or until it is told to
-  /// ``detach()``.
+  /// Starts a process that keeps two descriptors open, which also stay open in this process.
   ///
   /// - Throws: ``SpawnError``.
   package static func start(holding first: Int32, _ second: Int32) async throws -> DescriptorKeeper {
@@ -73,11 +73,11 @@ package final class DescriptorKeeper: Sendable {
     self.order?.writingEnd.close()
   }
 
-  /// Ends the process and waits until it is gone, and what it held closed.
+  /// Kills the process and waits until it is gone and its descriptors are closed.
   package func end() async {
     _ = linux_pidfd_send_signal(self.descriptor, SIGKILL)
     await self.pidDescriptor.wait()
-    // One that an earlier process has started is not a child of this one.
+    // A keeper that an earlier process has started is not a child of this one.
     waitpid(self.processID, nil, WNOHANG)
   }
 

@@ -1,19 +1,20 @@
 import CLinux
 import Glibc
 
-/// Tells when a process of this host ends, whoever's child it is: by a pidfd (`pidfd_open(2)`).
+/// Reports when a process of this host exits, whoever's child it is, by a pidfd (`pidfd_open(2)`).
 ///
-/// It is a hint for when to look, never the answer: the number may be another process's by now, and systemd learns
-/// of the end a moment later.
+/// This is a hint to poll systemd, not an answer: the number may be another process's by now, and systemd
+/// learns of the exit a moment later.
 package final class ProcessExitMonitor: Sendable {
   private let descriptor: Int32
   private let id: UInt64
   private let monitor: ReadinessMonitor
 
-  /// Begins to look after a process, until this object is gone; `nil` if there is none of that number or the system
-  /// does not offer this.
+  /// Monitors a process until this object is released; nil if there is no such process, or the kernel has no
+  /// pidfds.
   ///
-  /// - Parameter onEnd: is called once when the process has ended, at once if it has already; it must not block.
+  /// - Parameter onEnd: is called once when the process has ended, at once if it already has. It must not
+  ///   block.
   package init?(of processID: Int32, onEnd: @escaping @Sendable () -> Void) {
     let descriptor = linux_pidfd_open(processID)
     guard descriptor >= 0 else { return nil }

@@ -2,15 +2,16 @@ import CLinux
 import Foundation
 import Glibc
 
-/// The processes that come from one: its descendants, the members of its session, and theirs, as far as /proc tells.
+/// The processes that come from one: its descendants, the members of its session, and theirs, as far as /proc
+/// shows them.
 ///
-/// A process that has left the session and whose parent has died is not known to belong any more.
+/// A process that has left the session and whose parent has died is not found any more.
 struct ProcessTree: Sendable {
-  /// What `/proc/PID/stat` tells of a process (proc(5)).
+  /// A process by `/proc/PID/stat` (proc(5)).
   private struct Process: Sendable {
     let parent: Int32
     let session: Int32
-    /// In clock ticks since boot; with the number it stands for the process.
+    /// In clock ticks since boot; together with the number it identifies the process.
     let startTime: UInt64
 
     init?(_ processID: Int32) {
@@ -26,7 +27,7 @@ struct ProcessTree: Sendable {
 
   private let root: Int32
   private var members: [Int32: Process] = [:]
-  /// The sessions of those that are, or were, members: one that its leader leaves behind is still part of the tree.
+  /// The sessions of current and former members. A session whose leader has ended still belongs to the tree.
   private var sessions: Set<Int32> = []
 
   /// The tree of a process that has not been reaped.
@@ -35,9 +36,9 @@ struct ProcessTree: Sendable {
     self.refresh()
   }
 
-  /// Adds those that have come since; the root must not have been reaped.
+  /// Adds new members. The root must not have been reaped.
   mutating func refresh() {
-    // A number that has become another's by now leads to strangers.
+    // A number that another process has by now would lead to processes that do not belong to the tree.
     self.members = self.members.filter { Process($0.key)?.startTime == $0.value.startTime }
     let names = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
     var others: [Int32: Process] = [:]
@@ -50,7 +51,8 @@ struct ProcessTree: Sendable {
       followers[process.parent, default: []].append(processID)
       followers[process.session, default: []].append(processID)
     }
-    // While a session has members its number is no process's but its leader's: a stranger's means that it has none.
+    // While a session has members, only its leader can have its number. If another process has it, the
+    // session is empty.
     self.sessions = self.sessions.filter { others[$0] == nil }
     var found = Array(self.members.keys) + [self.root] + self.sessions
     while let processID = found.popLast() {
@@ -69,7 +71,7 @@ struct ProcessTree: Sendable {
       let descriptor = linux_pidfd_open(processID)
       guard descriptor >= 0 else { continue }
       defer { close(descriptor) }
-      // The number may have become another's before the descriptor was opened.
+      // Another process may have got the number before the descriptor was opened.
       guard Process(processID)?.startTime == process.startTime else { continue }
       _ = linux_pidfd_send_signal(descriptor, signal)
     }

@@ -1,18 +1,18 @@
 import CLinux
 import Glibc
 
-/// A terminal for a program, and the end of it at which the user is (pty(7)).
+/// A pseudoterminal (pty(7)): a terminal for a program, and the user's end of it.
 package final class PseudoTerminal: Sendable {
-  /// What a program takes for the end of its input as long as it has not changed that: Ctrl-D.
+  /// The character that ends a program's input, unless the program has changed it: Ctrl-D.
   package static let endOfInput: UInt8 = 4
 
-  /// The program's terminal.
+  /// The path of the program's terminal.
   package let path: String
 
   /// The user's end, in non-blocking mode.
   package let input: WritableDescriptor
 
-  /// The user's end. It is this object's.
+  /// The user's end, which this object closes.
   package let descriptor: Int32
 
   /// Makes a terminal; nil, with `errno` set, on failure.
@@ -33,7 +33,7 @@ package final class PseudoTerminal: Sendable {
     self.input = WritableDescriptor(descriptor)
   }
 
-  /// Says how large the user's window is; the program gets SIGWINCH if that is news.
+  /// Sets the size of the user's window. If it has changed, the program gets SIGWINCH.
   package func resize(rows: UInt16, columns: UInt16) {
     var size = winsize()
     size.ws_row = rows
@@ -41,6 +41,6 @@ package final class PseudoTerminal: Sendable {
     _ = self.input.use { ioctl($0, UInt(TIOCSWINSZ), &size) }
   }
 
-  /// Hangs up.
+  /// Closes the user's end, which hangs up the terminal.
   package func close() { self.input.close() }
 }

@@ -3,14 +3,15 @@ import Glibc
 
 /// A program to start by `posix_spawn(3)`.
 ///
-/// It gets its standard descriptors, a fourth one if there is a ``report``, and no others, all signals as by default,
-/// and none blocked: descriptors and the signal mask would be those of whatever thread happens to start it.
+/// It gets its standard descriptors, a fourth one if there is a ``report``, and no others. All signals have
+/// their default actions, and none is blocked; otherwise it would inherit the signal mask of the thread that
+/// starts it.
 package struct Spawn: Sendable {
-  /// What the program's standard input, output and error are.
+  /// The program's standard input, output and error.
   package enum Streams: Sendable {
-    /// Descriptors of this process, which stay open here; without an input it is `/dev/null`.
+    /// Descriptors of this process, which stay open in it. If the input is nil, it is `/dev/null`.
     case descriptors(input: Int32?, output: Int32, error: Int32)
-    /// A terminal, by its path. In a session of its own it is the controlling one.
+    /// A terminal by its path. If the program leads a session, it is the controlling terminal.
     case terminal(path: String)
   }
 
@@ -29,13 +30,13 @@ package struct Spawn: Sendable {
   /// The standard descriptors.
   package var streams: Streams
 
-  /// Whether it leads a session, and a process group, of its own.
+  /// Whether the program leads a session, and so a process group, of its own.
   package var leadsSession: Bool
 
-  /// A descriptor of this process that the program has as its ``reportDescriptor``.
+  /// A descriptor of this process that the program gets as its ``reportDescriptor``.
   package var report: Int32?
 
-  /// The descriptor after the standard ones.
+  /// The number of the ``report`` descriptor in the program: the one after the standard ones.
   package static let reportDescriptor: Int32 = STDERR_FILENO + 1
 
   /// Describes a program to start.
@@ -52,9 +53,9 @@ package struct Spawn: Sendable {
     self.report = report
   }
 
-  /// Starts the program. Blocks until it runs or has failed to.
+  /// Starts the program. It blocks until the program runs or has failed to start.
   ///
-  /// - Returns: its process identifier; the caller has to wait for it.
+  /// - Returns: its process ID; the caller has to wait for it.
   /// - Throws: ``SpawnError``.
   package func start() throws(SpawnError) -> Int32 {
     var actions = posix_spawn_file_actions_t()
@@ -123,13 +124,4 @@ package struct Spawn: Sendable {
     pointers.append(nil)
     return body(&pointers)
   }
-}
-
-/// Why a program, or what it needs, could not be had: the system's error number.
-package struct SpawnError: Error {
-  /// The number (errno(3)).
-  package let code: Int32
-
-  /// Makes the error of a number.
-  package init(code: Int32) { self.code = code }
 }

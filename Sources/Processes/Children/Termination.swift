@@ -9,7 +9,7 @@ public enum Termination: Sendable, Hashable {
   /// Whether it exited with status 0.
   public var isSuccess: Bool { self == .exited(0) }
 
-  /// Reads a status of `waitpid(2)` of a process that has ended.
+  /// Reads the status that `waitpid(2)` gives of a process that has ended.
   init(waitStatus: Int32) {
     // The macros of sys/wait.h, which Swift does not import.
     let signal = waitStatus & 0x7f

@@ -8,7 +8,7 @@ public struct Command: Sendable, Hashable {
   /// The arguments after the program's name. None may contain a NUL character.
   public var arguments: [String]
 
-  /// The time after which the program and its process group are killed; `nil` for one that may run for ever.
+  /// The time after which the program and its process group are killed; nil if it may run for ever.
   public var timeLimit: Duration?
 
   /// The largest number of bytes of standard output that ``CommandRunner/run(_:)`` collects.
@@ -43,11 +43,12 @@ extension Command: CustomStringConvertible {
     }
     if isPlain && !argument.isEmpty { return argument }
     guard argument.unicodeScalars.contains(where: \.isHidden) else {
-      // By bytes: a quotation mark with a combining mark after it is another Character, and to a shell the same.
+      // By bytes: a quotation mark before a combining mark is another Character, but the same to a shell.
       let parts = argument.utf8.split(separator: UInt8(ascii: "'"), omittingEmptySubsequences: false)
       return "'" + parts.map { String(Substring($0)) }.joined(separator: "'\\''") + "'"
     }
-    // Control characters and their like must neither break the line nor reach the terminal of whoever reads a log.
+    // Control characters and the like must not break the line, nor reach the terminal of a person who reads a
+    // log.
     var quoted = "$'"
     for scalar in argument.unicodeScalars {
       switch scalar {

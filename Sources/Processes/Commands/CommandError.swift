@@ -2,7 +2,7 @@
 ///
 /// A program that runs and exits with a status other than 0 is not such an error.
 public enum CommandError: Error, Sendable, Hashable {
-  /// There is no program that may be executed at the command's path; the reason says what was found there.
+  /// At the command's path there is no program that may be executed; the reason says what was found there.
   case notExecutable(Command, reason: String)
 
   /// The program could not be started though it is there.
@@ -14,7 +14,7 @@ public enum CommandError: Error, Sendable, Hashable {
   /// The program wrote more than ``Command/outputLimit`` and was killed.
   case tooMuchOutput(Command)
 
-  /// A replay has no answer to it; the reason tells the nearest recorded command (``ReplayingCommandRunner``).
+  /// A replay has no answer to the command; the reason names the nearest recorded one.
   case notRecorded(Command, reason: String)
 
   /// The command that failed.
@@ -28,7 +28,7 @@ public enum CommandError: Error, Sendable, Hashable {
 }
 
 extension CommandError: CustomStringConvertible {
-  /// What was attempted and what came of it.
+  /// What was attempted, and how it failed.
   public var description: String {
     switch self {
     case .notExecutable(let command, let reason):

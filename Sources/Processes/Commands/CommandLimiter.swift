@@ -1,11 +1,12 @@
 import AsyncPrimitives
 import Synchronization
 
-/// Lets a few commands run at once; others wait for a permit.
+/// Limits how many commands run at once; others wait for a permit.
 ///
-/// A `systemctl` that waits for a job is told by systemd of every change of every unit: two hundred of them at once, each
-/// with a unit of its own, make forty thousand times the messages of one. A command that runs for long gives its permit
-/// to the next one while it goes on, so that what takes hours, or hangs, does not hold up the others.
+/// systemd sends every change of every unit to each `systemctl` that waits for a job: two hundred of them at
+/// once, each for its own unit, cause forty thousand times the messages of one. A command that runs for long
+/// gives its permit back while it goes on, so that one that takes hours, or hangs, does not hold up the
+/// others.
 package final class CommandLimiter: Sendable {
   private let semaphore: AsyncSemaphore
   private let permitDuration: Duration

@@ -1,4 +1,4 @@
-/// What is known of a program that has ended.
+/// The result of a program that has ended.
 public struct CommandResult: Sendable, Hashable {
   /// How it ended.
   public var termination: Termination
@@ -6,10 +6,10 @@ public struct CommandResult: Sendable, Hashable {
   /// The last bytes of its standard error, at most ``standardErrorLimit``.
   public var standardError: [UInt8]
 
-  /// From just before its start until it was reaped.
+  /// The time from just before its start until it was reaped.
   public var duration: Duration
 
-  /// How many bytes of standard error are kept. The end is kept as it tells why a long-lived program ended.
+  /// How many bytes of standard error are kept: the end, which tells why a long-lived program has ended.
   public static let standardErrorLimit = 64 << 10
 
   /// Describes the end of a program.

@@ -1,13 +1,15 @@
 /// Runs commands.
 ///
-/// ``ProcessCommandRunner`` starts processes; other runners may record what passes or replay what was recorded.
+/// ``ProcessCommandRunner`` starts processes; other runners may record what passes or replay what was
+/// recorded.
 public protocol CommandRunner: Sendable {
   /// Runs a command to its end.
   ///
   /// - Parameters:
   ///   - command: what to run, within which limits.
-  ///   - onOutput: is given standard output in chunks as it comes, in order. While it is suspended nothing is
-  ///     read and the program waits. If it throws, the program is killed and the error is thrown on.
+  ///   - onOutput: is called with standard output in chunks as it comes, in order. While it is suspended
+  ///     nothing is read and the program waits. If it throws, the program is killed and the error is thrown
+  ///     on.
   /// - Returns: the result of a program that ended by itself, whatever its exit status.
   /// - Throws: ``CommandError``, the error of `onOutput`, or `CancellationError` if the calling task was
   ///   cancelled before the program ended. When the call returns or throws, the program is gone.

@@ -1,11 +1,13 @@
-/// What a program said, made fit for a log line or an error: bounded, repaired, without control characters.
+/// The output of a program as text for a log line or an error: one line of limited length, without control
+/// characters.
 package struct DisplayText {
-  /// The most characters that are kept.
+  /// The largest number of characters that are kept.
   package static let limit = 2000
 
+  /// The text.
   package let text: String
 
-  /// Lines are trimmed and joined by spaces; of a longer text the end is kept.
+  /// Trims the lines and joins them with spaces. Of a longer text the end is kept.
   package init(_ bytes: some Collection<UInt8>) {
     let lines = String(decoding: bytes.suffix(4 * Self.limit), as: UTF8.self)
       .split(whereSeparator: \.isNewline)
@@ -19,7 +21,8 @@ package struct DisplayText {
 }
 
 extension Unicode.Scalar {
-  /// Whether it is a control or format character (which could reorder or overwrite a line) or an unassigned one.
+  /// Whether it is a control or format character (which could reorder or overwrite a line) or an unassigned
+  /// one.
   package var isHidden: Bool {
     switch self.properties.generalCategory {
     case .control, .format, .lineSeparator, .paragraphSeparator, .surrogate, .privateUse, .unassigned: true

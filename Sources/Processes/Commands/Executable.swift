@@ -8,8 +8,8 @@ public enum Executable {
   ///
   /// - Parameters:
   ///   - name: a file name; a name with a slash is returned as it is.
-  ///   - path: directories separated by colons, as in `PATH`; relative ones are passed over.
-  /// - Returns: the first file of that name that may be executed in `path`, `/usr/bin` or `/bin`; where there
+  ///   - path: directories separated by colons, as in `PATH`; relative ones are skipped.
+  /// - Returns: the first file of that name that may be executed in `path`, `/usr/bin` or `/bin`; if there
   ///   is none, the path in `/usr/bin`, so that an error can name it.
   public static func find(
     _ name: String, path: @autoclosure () -> String = ProcessInfo.processInfo.environment["PATH"] ?? ""
@@ -20,7 +20,8 @@ public enum Executable {
       ?? "/usr/bin/\(name)"
   }
 
-  /// Checks that a command can be started, as far as that is known beforehand, to say more than an error number does.
+  /// Checks whether a command can be started, as far as that is known before, for an error that explains more
+  /// than a number.
   static func check(_ command: Command) throws(CommandError) {
     if let problem = self.problem(with: command.executable) ?? self.formatProblem(with: command.executable) {
       throw .notExecutable(command, reason: problem)
@@ -38,7 +39,7 @@ public enum Executable {
     return access(path, X_OK) == 0 ? nil : "not executable (\(String(cString: strerror(errno))))"
   }
 
-  /// What the kernel would refuse to execute: see `execve(2)` on ENOEXEC and on interpreters.
+  /// Why the kernel would refuse to execute the file: see `execve(2)` on ENOEXEC and on interpreters.
   private static func formatProblem(with path: String) -> String? {
     let descriptor = open(path, O_RDONLY | O_CLOEXEC)
     // A program may be executable and not readable.

@@ -1,20 +1,20 @@
 import Foundation
 
-/// Does in this process what `grep -qF -- WORD FILE…` does, for which a process would be a large price; as a command it
-/// can be recorded and replayed like others.
+/// Does what `grep -qF -- WORD FILE…` does without the cost of a process. As a command it can be recorded and
+/// replayed.
 package struct InProcessGrep: CommandRunner {
-  /// How much of a file is searched. One that is longer counts as one that has the word.
+  /// How many bytes of a file are searched. A longer file counts as one that has the word.
   private static let sizeLimit = 1 << 20
 
   /// Makes a runner.
   package init() {}
 
-  /// The command that looks for a word in files.
+  /// The command that searches files for a word.
   package static func command(_ word: String, in files: [String]) -> Command {
     Command(executable: "/usr/bin/grep", arguments: ["-qF", "--", word] + files)
   }
 
-  /// Looks for the word. The exit status is 0 if a file has it, 1 if none has, 2 if one cannot be read.
+  /// Searches for the word. The exit status is 0 if a file has it, 1 if none has, 2 if one cannot be read.
   package func run(_ command: Command, onOutput: ([UInt8]) async throws -> Void) async throws -> CommandResult
   {
     let start = ContinuousClock.now

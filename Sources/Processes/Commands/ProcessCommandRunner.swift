@@ -3,10 +3,10 @@ public import Logging
 
 /// Runs commands as child processes.
 ///
-/// The child's environment is this process's, with a fixed locale, time zone and no pager, so that output can be
-/// parsed. It runs in `/` and leads a process group of its own. At its time limit, on cancellation and when its
-/// output is refused the whole group gets SIGTERM, and SIGKILL half a second later. Descendants that outlive the
-/// child itself are not waited for; what they write later is not read.
+/// The child's environment is this process's, with a fixed locale, time zone and no pager, so that output can
+/// be parsed. It runs in `/` and leads a process group of its own. At its time limit, on cancellation and
+/// when its output is refused the whole group gets SIGTERM, and SIGKILL half a second later. Descendants that
+/// outlive the child itself are not waited for; what they write later is not read.
 public struct ProcessCommandRunner: CommandRunner {
   private let environment: [[UInt8]]
   private let logger: Logger

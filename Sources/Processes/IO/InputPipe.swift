@@ -25,7 +25,7 @@ package final class InputPipe: Sendable {
 
   deinit { self.close() }
 
-  /// Leaves the program's end to the program, so that it is closed when the program closes it.
+  /// Closes the program's end in this process, so that it is closed when the program closes it.
   package func closeReadingEnd() {
     self.isReadingEndOpen.withLock { isOpen in
       if isOpen { Glibc.close(self.readingEnd) }

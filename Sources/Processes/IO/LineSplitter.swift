@@ -1,7 +1,7 @@
 /// Turns chunks of bytes into lines.
 ///
-/// Lines end with a line feed, which is not part of them. What follows the last line feed is kept for the next
-/// chunk. A line of more than `maximumLength` bytes is dropped and counted.
+/// Lines end with a line feed, which is not part of them. What follows the last line feed is kept for the
+/// next chunk. A line of more than `maximumLength` bytes is dropped and counted.
 package struct LineSplitter {
   /// The most bytes in a line.
   let maximumLength: Int
@@ -12,11 +12,12 @@ package struct LineSplitter {
   private var partial: [UInt8] = []
   private var isDropping = false
 
+  /// Makes a splitter without input.
   package init(maximumLength: Int) {
     self.maximumLength = maximumLength
   }
 
-  /// Takes a chunk and hands out the lines that it completes.
+  /// Takes a chunk and calls `onLine` with each line that it completes.
   package mutating func append(_ chunk: [UInt8], _ onLine: (ArraySlice<UInt8>) throws -> Void) rethrows {
     var start = 0
     while let end = chunk[start...].firstIndex(of: UInt8(ascii: "\n")) {

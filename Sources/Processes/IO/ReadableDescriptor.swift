@@ -3,13 +3,13 @@ import Synchronization
 
 /// A descriptor that can be waited for and read without blocking a thread.
 ///
-/// It owns the descriptor: call ``close()`` exactly once, when nobody waits or reads any more. Only one task may
-/// wait or read at a time. Waiting is not ended by cancellation but by ``finish()``.
+/// It owns the descriptor: call ``close()`` exactly once, when nothing waits or reads any more. Only one task
+/// may wait or read at a time. Waiting is not ended by cancellation but by ``finish()``.
 package final class ReadableDescriptor: Sendable {
   private struct State {
     var isFinishing = false
     var waiter: CheckedContinuation<Void, Never>?
-    /// How much is left to read once finishing; what is written later is not read.
+    /// How many bytes are still read after ``finish()``; what is written later is not read.
     var remaining: Int?
     /// How many times in a row the descriptor was readable again at once.
     var shortWaitCount = 0
@@ -29,7 +29,7 @@ package final class ReadableDescriptor: Sendable {
   /// The most that is read at once, and the size asked of the kernel for a pipe.
   static let chunkSize = 256 << 10
 
-  /// More than the kernel holds of what was written to a terminal; it does not tell how much of it there is.
+  /// More than the kernel buffers of a terminal's output. It does not tell how much there is.
   private static let terminalBufferSize = 64 << 10
 
   /// How long a busy descriptor is left alone, so that more can be read at once.
@@ -44,7 +44,7 @@ package final class ReadableDescriptor: Sendable {
   /// Takes over a descriptor. One that is read must be in non-blocking mode.
   ///
   /// - Parameter isTerminal: whether it is the other end of a terminal rather than a pipe.
-  /// - Returns: `nil`, with `errno` set, if it cannot be waited for; then it is closed.
+  /// - Returns: nil, with `errno` set, if it cannot be waited for; then it is closed.
   package init?(_ descriptor: Int32, isTerminal: Bool = false) {
     let state = SharedState()
     guard let monitor = ReadinessMonitor.shared,
@@ -77,7 +77,7 @@ package final class ReadableDescriptor: Sendable {
     }
   }
 
-  /// The next bytes, at most ``chunkSize``; `nil` at the end or when finished.
+  /// The next bytes, at most ``chunkSize``; nil at the end or when finished.
   package func next() async -> [UInt8]? {
     var hasWaited = false
     while true {
@@ -105,7 +105,7 @@ package final class ReadableDescriptor: Sendable {
       }
       if count > 0 {
         if isFinishing { self.state.mutex.withLock { $0.remaining = ($0.remaining ?? 0) - count } }
-        // A program that always has more to say must not keep other tasks from running.
+        // A program that always has more output must not keep other tasks from running.
         if !hasWaited { await Task.yield() }
         return chunk
       }
@@ -120,9 +120,9 @@ package final class ReadableDescriptor: Sendable {
     }
   }
 
-  /// Whether so much comes, in small portions, that waiting for each of them would cost more than reading it.
+  /// Whether there is so much output, in small chunks, that waiting for each costs more than reading it.
   ///
-  /// journalctl writes 4 KiB at a time, 6,000 times a second when it has much to tell.
+  /// journalctl writes 4 KiB at a time, up to 6,000 times a second.
   private var isBusy: Bool { self.state.mutex.withLock { $0.shortWaitCount >= 16 } }
 
   private func measuredWait() async {
@@ -132,7 +132,7 @@ package final class ReadableDescriptor: Sendable {
     self.state.mutex.withLock { $0.shortWaitCount = isShort ? $0.shortWaitCount + 1 : 0 }
   }
 
-  /// Ends reading after what can be read now, though others may hold the other end of a pipe open.
+  /// Ends the reading after what can be read now, even if others keep the other end of a pipe open.
   package func finish() {
     self.state.mutex.withLock { $0.isFinishing = true }
     self.state.takeWaiter()?.resume()

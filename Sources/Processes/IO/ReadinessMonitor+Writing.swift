@@ -1,14 +1,14 @@
 import AsyncPrimitives
 
 extension ReadinessMonitor {
-  /// Waits until a descriptor can be written to, or nobody reads there any more.
+  /// Waits until a descriptor can be written to, or nobody reads from it any more.
   ///
-  /// - Parameter descriptor: in non-blocking mode; nobody else waits for it meanwhile.
+  /// - Parameter descriptor: a descriptor in non-blocking mode, which nothing else waits for.
   /// - Throws: `CancellationError` if the task is cancelled.
   package static func waitForRoom(in descriptor: Int32) async throws {
     let hasRoom = Promise<Void>()
     guard let monitor = self.shared, let id = monitor.add(descriptor, onReady: { hasRoom.fulfil(()) }) else {
-      // Without a free descriptor there is nothing to be told by.
+      // The monitor needs a descriptor of its own, and there may be none left.
       try await Task.sleep(for: .milliseconds(100))
       return
     }

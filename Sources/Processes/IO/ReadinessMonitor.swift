@@ -3,10 +3,12 @@ import Foundation
 import Glibc
 import Synchronization
 
-/// Tells when descriptors are readable or writable: one epoll descriptor and one thread for the whole process.
+/// Reports when descriptors are readable or writable: one epoll descriptor and one thread for the whole
+/// process.
 ///
-/// Dispatch sources would do the same, but on Linux libdispatch uses memory that it has freed when the other end of
-/// a pipe is closed (Swift 6.3, `_dispatch_event_loop_drain`, found by ThreadSanitizer), as happens with each command.
+/// Dispatch sources would do the same, but on Linux libdispatch uses memory that it has freed when the other
+/// end of a pipe is closed (Swift 6.3, `_dispatch_event_loop_drain`, found by ThreadSanitizer), as happens
+/// with each command.
 package final class ReadinessMonitor: Sendable {
   private struct State {
     var observers: [UInt64: @Sendable () -> Void] = [:]
@@ -22,7 +24,7 @@ package final class ReadinessMonitor: Sendable {
     self.epoll = epoll
   }
 
-  /// The process's monitor; `nil`, with `errno` set, if there is none yet and none can be made.
+  /// The process's monitor; nil, with `errno` set, if there is none yet and none can be made.
   package static var shared: ReadinessMonitor? {
     self.instance.withLock { instance in
       if let instance { return instance }
@@ -37,10 +39,10 @@ package final class ReadinessMonitor: Sendable {
     }
   }
 
-  /// Begins to look after a descriptor.
+  /// Adds a descriptor.
   ///
   /// - Parameter onReady: is called on the monitor's thread, once for each ``arm(_:id:for:)``.
-  /// - Returns: a number that stands for the descriptor; `nil`, with `errno` set, on failure.
+  /// - Returns: a number that identifies the descriptor; nil, with `errno` set, on failure.
   package func add(_ descriptor: Int32, onReady: @escaping @Sendable () -> Void) -> UInt64? {
     let id = self.state.withLock { state in
       state.lastID += 1
@@ -54,19 +56,20 @@ package final class ReadinessMonitor: Sendable {
     return nil
   }
 
-  /// What a descriptor is to be ready for.
+  /// What a descriptor is ready for.
   package enum Readiness: Sendable {
     case reading, writing
   }
 
-  /// Asks to be told when the descriptor is readable, or writable, or at its end. Where it is already, that is at once.
+  /// Asks for one call of `onReady` when the descriptor is readable, or writable, or at its end; at once if
+  /// it already is.
   package func arm(_ descriptor: Int32, id: UInt64, for readiness: Readiness = .reading) {
     let event = readiness == .reading ? EPOLLIN : EPOLLOUT
-    // It was added, so there is nothing that this could lack.
+    // The descriptor was added, so this cannot fail.
     _ = self.control(EPOLL_CTL_MOD, descriptor, event.rawValue | EPOLLONESHOT.rawValue, id)
   }
 
-  /// Ends looking after a descriptor, before it is closed.
+  /// Removes a descriptor. This must be done before the descriptor is closed.
   package func remove(_ descriptor: Int32, id: UInt64) {
     _ = self.control(EPOLL_CTL_DEL, descriptor, 0, id)
     self.state.withLock { state in _ = state.observers.removeValue(forKey: id) }
@@ -78,14 +81,14 @@ package final class ReadinessMonitor: Sendable {
   }
 
   private func run() {
-    // Signals are for threads that expect them.
+    // Signals are for other threads, which expect them.
     var all = sigset_t()
     sigfillset(&all)
     pthread_sigmask(SIG_SETMASK, &all, nil)
     var events = [epoll_event](repeating: epoll_event(), count: 64)
     while true {
       let count = epoll_wait(self.epoll, &events, Int32(events.count), -1)
-      // An event may have been fetched before its descriptor was removed; numbers are never used again.
+      // An event may have been fetched before its descriptor was removed. Identifiers are never used again.
       for event in events.prefix(Int(max(count, 0))) {
         self.state.withLock { $0.observers[event.data.u64] }?()
       }

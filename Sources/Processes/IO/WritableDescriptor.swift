@@ -13,7 +13,7 @@ package final class WritableDescriptor: Sendable {
 
   /// Writes all of the bytes; waits while there is no room for them.
   ///
-  /// - Returns: false if nobody reads them any more, or the descriptor is closed.
+  /// - Returns: false if nobody reads any more, or the descriptor is closed.
   /// - Throws: `CancellationError` if the task is cancelled while it waits.
   package func write(_ bytes: [UInt8]) async throws -> Bool {
     var rest = bytes[...]

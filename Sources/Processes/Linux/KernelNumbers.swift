@@ -1,13 +1,14 @@
-/// The text of one of the kernel's files with numbers: one alone, one a line, or each with a name before it.
+/// The numbers in a file of the kernel: a single one, one on each line, or each with a name before it.
 package struct KernelNumbers {
   private let text: [UInt8]
 
+  /// Takes the text of the file.
   package init(_ text: [UInt8]) { self.text = text }
 
   /// The number on the first line.
   package var first: UInt64? { Self.number(self.text.prefix { $0 != Self.lineEnd }) }
 
-  /// The numbers of the lines that are nothing but one.
+  /// The numbers of the lines that have nothing but a number.
   package var all: [UInt64] { self.text.split(separator: Self.lineEnd).compactMap(Self.number) }
 
   /// The number on the line that begins with a name and a space.
@@ -28,7 +29,7 @@ package struct KernelNumbers {
 
   private static let lineEnd = UInt8(ascii: "\n")
 
-  /// What decimal digits, and nothing else, stand for.
+  /// The value of decimal digits; nil for anything else, and for a value that is too large.
   package static func number(_ digits: ArraySlice<UInt8>) -> UInt64? {
     guard !digits.isEmpty else { return nil }
     var number: UInt64 = 0

@@ -16,8 +16,8 @@ package enum Linux {
   /// All of a file, such as one of proc(5); nil, with `errno` set, if it cannot be read.
   ///
   /// - Parameters:
-  ///   - directory: an open directory that a relative path begins in.
-  ///   - limit: what is more than this is left out, in bytes.
+  ///   - directory: an open directory that a relative path starts from.
+  ///   - limit: reading stops when there are this many bytes.
   package static func contents(of path: String, in directory: Int32 = AT_FDCWD, limit: Int = 4 << 20)
     -> [UInt8]?
   {

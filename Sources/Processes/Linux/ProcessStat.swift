@@ -1,12 +1,12 @@
 /// The fields of `/proc/PID/stat`, by their numbers in proc_pid_stat(5).
 package struct ProcessStat {
-  /// From the first field after the name on, which stands in parentheses and can hold anything.
+  /// The fields after the name, which is in parentheses and can contain anything.
   private let fields: ArraySlice<UInt8>
 
   private static let first = 3
   private static let space = UInt8(ascii: " ")
 
-  /// Takes the text; `nil` if it is something else.
+  /// Takes the text; nil if it has another form.
   package init?(_ text: [UInt8]) {
     guard let nameEnd = text.lastIndex(of: UInt8(ascii: ")")) else { return nil }
     self.fields = text[(nameEnd + 1)...].drop { $0 == Self.space }
@@ -15,7 +15,7 @@ package struct ProcessStat {
   /// Whether the process has ended, though threads of it may run on: it has no memory then.
   package var isZombie: Bool { self.fields.first == UInt8(ascii: "Z") }
 
-  /// A field as a number; `nil` if it is none, or negative.
+  /// A field as a number; nil if it is not a number, or negative.
   package func number(_ field: Int) -> UInt64? {
     guard field >= Self.first else { return nil }
     var rest = self.fields

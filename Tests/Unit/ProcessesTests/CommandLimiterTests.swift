@@ -52,26 +52,26 @@ import Testing
     try await limiter.run {}
     end.fulfil(())
     try await long
-    // It has left its place once: there is still only one.
-    let (hasPlace, next) = (Promise<Void>(), Promise<Void>())
-    async let holder: Void = limiter.run {
-      hasPlace.fulfil(())
+    // It has given its permit back once: there is still only one.
+    let (hasPermit, next) = (Promise<Void>(), Promise<Void>())
+    async let second: Void = limiter.run {
+      hasPermit.fulfil(())
       try await next.value
     }
-    try await hasPlace.value
+    try await hasPermit.value
     #expect(limiter.isFull)
     next.fulfil(())
-    try await holder
+    try await second
   }
 
   @Test func whoeverIsCancelledLosesItsTurnOnly() async throws {
     let limiter = CommandLimiter(width: 1, permitDuration: .seconds(3600))
-    let (hasPlace, end) = (Promise<Void>(), Promise<Void>())
+    let (hasPermit, end) = (Promise<Void>(), Promise<Void>())
     async let first: Void = limiter.run {
-      hasPlace.fulfil(())
+      hasPermit.fulfil(())
       try await end.value
     }
-    try await hasPlace.value
+    try await hasPermit.value
     let second = Task { try await limiter.run { Issue.record("it was cancelled before its turn") } }
     second.cancel()
     await #expect(throws: CancellationError.self) { try await second.value }
@@ -81,7 +81,7 @@ import Testing
     try await third
   }
 
-  @Test func aCommandThatFailsLeavesItsPlace() async throws {
+  @Test func aCommandThatFailsGivesItsPermitBack() async throws {
     struct Failure: Error {}
     let limiter = CommandLimiter(width: 1, permitDuration: .seconds(3600))
     for _ in 0..<3 {
