@@ -2,16 +2,17 @@ import CLinux
 import Glibc
 import Processes
 
-/// The directory of a control group, with the kernel's files about it. No link is followed on the way to it or in it.
+/// The directory of a control group, with the kernel's files about it. No symbolic link is followed to it or
+/// in it.
 ///
-/// The directory and its files stay open as far as the quota allows. Those of a group that has been removed tell nothing,
-/// also when another has been made under its name.
+/// The directory and its files stay open as far as the quota allows. Those of a group that has been removed
+/// cannot be read, even if another group has been made under its name.
 final class ControlGroupDirectory {
   private let directory: KernelFile
   private let quota: OpenFileQuota
-  /// Those that have been read; nil is one that does not stay open.
+  /// The files that have been read; nil for one that does not stay open.
   private var files: [String: KernelFile?] = [:]
-  /// Whether one of its files could be read and cannot any more: the group has been removed.
+  /// Whether a file could be read before and cannot any more: the group has been removed.
   private(set) var isGone = false
 
   private static let flags = O_PATH | O_DIRECTORY
@@ -22,9 +23,9 @@ final class ControlGroupDirectory {
     self.quota = quota
   }
 
-  /// Opens the directory of a group; the way to the mount is the administrator's.
+  /// Opens the directory of a group. The path of the mount is trusted, as the administrator has made it.
   ///
-  /// - Returns: `nil` if there is none, or none that the mount shows.
+  /// - Returns: nil if there is no such group, or the mount does not show it.
   convenience init?(_ group: ControlGroupPath, in mount: ControlGroupMounts.Mount, _ quota: OpenFileQuota) {
     guard group.components.starts(with: mount.root.components) else { return nil }
     var names = group.components.dropFirst(mount.root.components.count)
@@ -35,7 +36,7 @@ final class ControlGroupDirectory {
     self.init(parent, quota)
   }
 
-  /// Opens a directory in this one, which does not stay open; `nil` if there is none.
+  /// Opens a directory in this one, which does not stay open; nil if there is none.
   func subdirectory(_ name: String) -> ControlGroupDirectory? {
     ControlGroupDirectory(Self.open(name, in: self.directory), self.quota)
   }
@@ -46,7 +47,8 @@ final class ControlGroupDirectory {
     KernelFile(name, in: directory.descriptor, Self.flags | O_NOFOLLOW, quota)
   }
 
-  /// Whether it may stay open: one that nothing could be read in was opened while its group was being removed.
+  /// Whether it may stay open. If nothing could be read in it, its group was being removed when it was
+  /// opened.
   var mayStayOpen: Bool { self.directory.mayStayOpen && !self.files.isEmpty }
 
   private var status: stat? {
@@ -54,12 +56,13 @@ final class ControlGroupDirectory {
     return fstat(self.directory.descriptor, &status) == 0 ? status : nil
   }
 
-  /// Stands for this directory and no other that is made later under its name: its inode's number.
+  /// Identifies this directory, unlike another that is made later under its name: the inode's number.
   private(set) lazy var identity: String? = self.status.map { "\($0.st_ino)" }
 
   /// The names of the groups in this one, at most `limit`.
   func subgroups(limit: Int) -> [String] {
-    // A directory of the kernel's has a link for itself, one for its name and one for each directory in it.
+    // The kernel's directories have a link for themselves, one for their name and one for each directory in
+    // them.
     guard limit > 0, self.status?.st_nlink != 2 else { return [] }
     let descriptor = openat(self.directory.descriptor, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)
     guard descriptor >= 0 else { return [] }
@@ -79,9 +82,9 @@ final class ControlGroupDirectory {
     return names
   }
 
-  /// Reads a file up to ``KernelFile/limit``; `nil` if it cannot be read.
+  /// Reads a file up to ``KernelFile/limit``; nil if it cannot be read.
   ///
-  /// - Parameter staysOpen: whether it is to be left open for the next time, in a directory that is.
+  /// - Parameter staysOpen: whether the file is left open for the next time, in a directory that stays open.
   func read(_ name: String, staysOpen: Bool = true) -> [UInt8]? {
     let known = self.files[name]
     var file = known.flatMap(\.self)
@@ -100,6 +103,6 @@ final class ControlGroupDirectory {
     return text
   }
 
-  /// The number that a file holds, alone on its line.
+  /// The number in a file that has nothing else on its first line.
   func number(_ name: String) -> UInt64? { self.read(name).flatMap { KernelNumbers($0).first } }
 }

@@ -3,16 +3,16 @@ import Glibc
 /// The control groups that a process is in: the lines of `/proc/PID/cgroup` (cgroups(7)).
 package struct ControlGroupMembership: Sendable, Hashable {
   private struct Line: Sendable, Hashable {
-    /// Of a v1 hierarchy; empty for the unified one.
+    /// The controllers of a v1 hierarchy; empty for the unified one.
     let controllers: String
     let path: String
 
-    /// The group's directory, where systemd has the hierarchy mounted (systemd's src/shared/mount-setup.c); nil if it has
-    /// not, or there is no such group.
+    /// The group's directory where systemd mounts the hierarchy (systemd's src/shared/mount-setup.c); nil if
+    /// there is none.
     var directory: String? {
       switch self.controllers {
       case "":
-        // Only groups of the unified hierarchy have this file; of the others, only those have the other one.
+        // Only groups of the unified hierarchy have cgroup.controllers, and only those of v1 have tasks.
         ["/sys/fs/cgroup/unified", "/sys/fs/cgroup"].map { $0 + self.path }.first {
           access("\($0)/cgroup.controllers", F_OK) == 0
         }
@@ -38,29 +38,29 @@ package struct ControlGroupMembership: Sendable, Hashable {
     }
   }
 
-  /// The groups of a unit whose processes are not known, in the hierarchy that systemd keeps account in and no other.
+  /// The groups of a unit without a known process: only in the hierarchy in which systemd tracks processes.
   package init(controlGroup: String) {
     self.lines = [
       Line(controllers: "", path: controlGroup), Line(controllers: "name=systemd", path: controlGroup),
     ]
   }
 
-  /// Whether a unit with this control group owns the process: so says the unified hierarchy or systemd's own of v1,
-  /// whichever systemd uses.
+  /// Whether the process belongs to a unit with this control group, by the unified hierarchy or systemd's own
+  /// of v1, whichever systemd uses.
   package func isInside(_ controlGroup: String) -> Bool {
-    self.lines.contains { Self.tells($0, of: controlGroup) }
+    self.lines.contains { Self.isInside($0, controlGroup) }
   }
 
-  private static func tells(_ line: Line, of controlGroup: String) -> Bool {
+  private static func isInside(_ line: Line, _ controlGroup: String) -> Bool {
     guard controlGroup.hasPrefix("/"), controlGroup != "/" else { return false }
     return (line.controllers.isEmpty || line.controllers == "name=systemd")
       && (line.path == controlGroup || line.path.utf8.starts(with: "\(controlGroup)/".utf8))
   }
 
-  /// Puts this process into the groups, as far as there are such hierarchies, except for v1's freezer: in a group that is
-  /// frozen there it could not even be killed.
+  /// Moves this process into the groups whose hierarchies there are, except for v1's freezer: in a frozen
+  /// group it could not even be killed.
   ///
-  /// - Returns: whether one of them tells that this process is a unit's with this control group now.
+  /// - Returns: whether this process now belongs to a unit with this control group.
   /// - Throws: ``ControlGroupError`` if the kernel refuses.
   package func join(within controlGroup: String) throws(ControlGroupError) -> Bool {
     var hasJoined = false
@@ -71,12 +71,12 @@ package struct ControlGroupMembership: Sendable, Hashable {
       guard descriptor >= 0, write(descriptor, "0", 1) == 1 else {
         // cgroups(7), "no internal processes".
         let code = errno
-        let reason = code == EBUSY ? ", which holds groups and so can hold no processes" : ""
+        let reason = code == EBUSY ? ", which has child groups and so can have no processes" : ""
         if descriptor >= 0 { close(descriptor) }
         throw ControlGroupError(text: "cannot join the control group: \(file)\(reason)", code: code)
       }
       close(descriptor)
-      if Self.tells(line, of: controlGroup) { hasJoined = true }
+      if Self.isInside(line, controlGroup) { hasJoined = true }
     }
     return hasJoined
   }

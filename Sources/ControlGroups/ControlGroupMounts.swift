@@ -4,24 +4,25 @@ package struct ControlGroupMounts: Sendable, Hashable {
   package struct Mount: Sendable, Hashable {
     /// Where it is mounted.
     package let path: String
-    /// The group that is seen there, as a path below the hierarchy's root.
+    /// The group that is mounted there, as a path below the hierarchy's root.
     package let root: ControlGroupPath
   }
 
   /// Version 2.
   package private(set) var unified: Mount?
-  /// Version 1: each controller's, and systemd's own as `name=systemd`.
+  /// Version 1, by controller, with systemd's own as `name=systemd`.
   package private(set) var controllers: [String: Mount] = [:]
 
-  /// No hierarchy is mounted.
+  /// Makes mounts without a hierarchy.
   package init() {}
 
-  /// Reads the text of `/proc/self/mountinfo` (proc_pid_mountinfo(5)). Of two mounts of a hierarchy the first counts;
-  /// lines that are not about control groups, or not understood, are passed over.
+  /// Reads the text of `/proc/self/mountinfo` (proc_pid_mountinfo(5)). Of two mounts of a hierarchy the first
+  /// counts; other lines are skipped.
   package init(mountinfo: [UInt8]) {
     for line in mountinfo.split(separator: UInt8(ascii: "\n")) {
       let fields = line.split(separator: UInt8(ascii: " "))
-      // Before a lone dash there are the mount's own fields, six and some optional ones; after it the file system's.
+      // Before a single dash are the mount's fields, six and some optional ones; after it those of the file
+      // system.
       guard let dash = fields.indices.dropFirst(6).first(where: { fields[$0] == [UInt8(ascii: "-")] }),
         fields.count >= dash + 4, let root = ControlGroupPath(Self.unescape(fields[3]))
       else { continue }

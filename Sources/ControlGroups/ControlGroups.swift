@@ -10,9 +10,9 @@ package struct ControlGroups: Sendable {
   private static let mountinfoLimit = 4 << 20
 
   /// - Parameters:
-  ///   - mounts: where they are.
+  ///   - mounts: where the hierarchies are mounted.
   ///   - processDirectory: where proc(5) is mounted.
-  ///   - quota: how many of their files may stay open.
+  ///   - quota: how many files may stay open.
   init(mounts: ControlGroupMounts, processDirectory: String = "/proc", quota: OpenFileQuota = OpenFileQuota())
   {
     self.mounts = mounts
@@ -20,7 +20,7 @@ package struct ControlGroups: Sendable {
     self.quota = quota
   }
 
-  /// Those of this host as it is now.
+  /// The control groups of this host as it is now.
   package static var current: ControlGroups {
     let mountinfo = Linux.contents(of: "/proc/self/mountinfo", limit: Self.mountinfoLimit) ?? []
     return ControlGroups(mounts: ControlGroupMounts(mountinfo: mountinfo))

@@ -1,15 +1,17 @@
 import Glibc
 
-/// One of the kernel's files, or a directory of them, that is open. What such a file tells is made when it is read from its
-/// beginning, so one that stays open can be read again: most of what a reading costs is to open it.
+/// An open file of the kernel, or an open directory of such files.
+///
+/// The kernel makes the content when the file is read from its beginning, so a file that stays open can be
+/// read again. Most of the cost of a reading is to open the file.
 final class KernelFile {
   let descriptor: Int32
   private let quota: OpenFileQuota?
 
   /// The largest number of bytes that is read of a file.
   static let limit = 16 << 10
-  /// How much is read at once. The kernel makes lists in pages, and tells less than it was asked for before the end of one
-  /// only if more than a page was asked for (its fs/seq_file.c).
+  /// How many bytes are read at once. The kernel makes lists in pages. It returns less than it was asked for
+  /// before the end only if it was asked for more than a page (its fs/seq_file.c).
   private static let pieceSize = 1 << 10
 
   /// Whether it may stay open.
@@ -17,7 +19,7 @@ final class KernelFile {
 
   /// - Parameters:
   ///   - directory: where a relative path begins.
-  ///   - quota: gives the file a place to stay open, if there is one; without it may not.
+  ///   - quota: if it is not used up, the file may stay open; nil if it may not.
   init?(_ path: String, in directory: Int32 = AT_FDCWD, _ flags: Int32, _ quota: OpenFileQuota?) {
     self.descriptor = openat(directory, path, flags | O_CLOEXEC)
     guard self.descriptor >= 0 else { return nil }
@@ -29,7 +31,8 @@ final class KernelFile {
     self.quota?.release()
   }
 
-  /// Reads the file from its beginning, up to ``limit``; `nil` if it cannot be read, as where what it tells of is gone.
+  /// Reads the file from its beginning, up to ``limit``; nil if it cannot be read, such as one about a
+  /// process that is gone.
   func read() -> [UInt8]? {
     withUnsafeTemporaryAllocation(byteCount: Self.pieceSize, alignment: 1) { piece in
       var bytes: [UInt8] = []
@@ -38,7 +41,7 @@ final class KernelFile {
         if size < 0, errno == EINTR { continue }
         guard size >= 0 else { return nil }
         bytes += piece[..<size]
-        // Most of what is left are system calls: there is none to hear that this was all.
+        // This is the end of the file. It saves the system call that would return nothing.
         if size < piece.count { break }
       }
       return bytes

@@ -1,28 +1,30 @@
 import Glibc
 import Processes
 
-/// A control group whose directories and files are open: what the kernel counts for it, where version 2 has it from there,
-/// else from version 1's controllers. What is counted for a group includes all groups below it.
+/// A control group whose directories and files are open.
 ///
-/// The files are described in the kernel's `admin-guide/cgroup-v2` and `admin-guide/cgroup-v1`.
+/// Its usage is that of version 2, and of version 1's controllers for what version 2 lacks. It includes all
+/// groups below it. The files are described in the kernel's `admin-guide/cgroup-v2` and
+/// `admin-guide/cgroup-v1`.
 struct OpenControlGroup {
-  /// As systemd tells it.
+  /// The path as systemd shows it.
   let path: String
   private let group: ControlGroupPath
   private let groups: ControlGroups
-  /// Of version 2, if there is such a group: while a unit starts, it is made in one hierarchy after the other.
+  /// The directory of version 2, if there is one yet: while a unit starts, its group is made in one hierarchy
+  /// after the other.
   private var unified: ControlGroupDirectory?
-  /// Of version 1, by controller, as far as they were needed and are there.
+  /// The directories of version 1, by controller, as far as they were needed and are there.
   private var controllers: [String: ControlGroupDirectory] = [:]
   /// `/proc/PID/stat` by PID.
   private var processes: [Int32: KernelFile] = [:]
 
-  /// The largest number of processes of a unit that are told of.
+  /// The largest number of processes of a unit that are read.
   static let processLimit = 512
   /// The largest number of groups of a unit that are searched for processes.
   static let groupLimit = 512
 
-  /// Takes the path of a group; `nil` if it is none.
+  /// Takes the path of a group; nil if it is not valid.
   init?(_ path: String, _ groups: ControlGroups) {
     guard let group = ControlGroupPath(path) else { return nil }
     self.path = path
@@ -50,7 +52,7 @@ struct OpenControlGroup {
     return directory
   }
 
-  /// Reads what is counted; `nil` if neither CPU time nor memory can be read, or the group has been removed.
+  /// Reads the usage; nil if neither CPU time nor memory can be read, or the group has been removed.
   mutating func usage() -> ControlGroupUsage? {
     var usage = ControlGroupUsage()
     if self.unified == nil { self.unified = self.open(self.groups.mounts.unified) }
@@ -67,7 +69,7 @@ struct OpenControlGroup {
   }
 
   private static func readUnified(_ group: ControlGroupDirectory, _ usage: inout ControlGroupUsage) {
-    // It is there for each group, with the throttling only where the controller is on.
+    // Each group has this file; the throttling is in it only if the controller is enabled.
     if let cpu = group.read("cpu.stat").map(KernelNumbers.init) {
       usage.cpuTime = cpu["usage_usec"].map(Self.nanoseconds(microseconds:))
       usage.userTime = cpu["user_usec"].map(Self.nanoseconds(microseconds:))
@@ -115,39 +117,39 @@ struct OpenControlGroup {
 
   // MARK: Processes
 
-  /// What is left of the limits while a unit's processes are looked for.
+  /// The processes that a search has found, and how many processes and groups it may still read.
   private struct Search {
     var processes: [Int32: ProcessUsage] = [:]
     var files: [Int32: KernelFile] = [:]
-    var processesLeft = OpenControlGroup.processLimit
-    var groupsLeft = OpenControlGroup.groupLimit
+    var remainingProcesses = OpenControlGroup.processLimit
+    var remainingGroups = OpenControlGroup.groupLimit
   }
 
-  /// The processes of a group and of all below it: the kernel lists those of each group apart.
+  /// The processes of a group and of all groups below it. The kernel has a list for each group.
   private mutating func processes(in group: ControlGroupDirectory) -> [Int32: ProcessUsage] {
     var search = Search()
-    self.look(into: group, depth: 0, &search)
+    self.search(group, depth: 0, &search)
     self.processes = search.files
     return search.processes
   }
 
-  private func look(into group: ControlGroupDirectory, depth: Int, _ search: inout Search) {
-    // A group with threads of other groups' processes has no list. An open one of version 1 stays as it was (the kernel's
+  private func search(_ group: ControlGroupDirectory, depth: Int, _ search: inout Search) {
+    // A threaded group has no list. In version 1 an open list does not change (the kernel's
     // kernel/cgroup/cgroup-v1.c).
     let numbers =
       group.read("cgroup.procs", staysOpen: self.unified != nil).map { KernelNumbers($0).all } ?? []
-    for number in numbers.prefix(search.processesLeft) {
-      search.processesLeft -= 1
+    for number in numbers.prefix(search.remainingProcesses) {
+      search.remainingProcesses -= 1
       // A process that this PID namespace cannot see reads as 0.
       guard let number = Int32(exactly: number), number > 0 else { continue }
       self.read(number, &search)
     }
-    guard depth < ControlGroupPath.maximumDepth, search.processesLeft > 0 else { return }
-    for name in group.subgroups(limit: search.groupsLeft) {
-      guard search.groupsLeft > 0, search.processesLeft > 0 else { return }
-      search.groupsLeft -= 1
+    guard depth < ControlGroupPath.maximumDepth, search.remainingProcesses > 0 else { return }
+    for name in group.subgroups(limit: search.remainingGroups) {
+      guard search.remainingGroups > 0, search.remainingProcesses > 0 else { return }
+      search.remainingGroups -= 1
       // It may be gone by now.
-      if let subgroup = group.subdirectory(name) { self.look(into: subgroup, depth: depth + 1, &search) }
+      if let subgroup = group.subdirectory(name) { self.search(subgroup, depth: depth + 1, &search) }
     }
   }
 

@@ -1,24 +1,24 @@
 import Glibc
 import Synchronization
 
-/// How many files may stay open only because they are read again and again.
+/// How many files may stay open only because they are read repeatedly.
 package final class OpenFileQuota: Sendable {
   private let remaining: Atomic<Int>
 
-  /// The maximum: the kernel keeps a page of memory for each file of its own that has been read (its fs/seq_file.c).
+  /// The largest quota. The kernel keeps a page of memory for each open file of its own (its fs/seq_file.c).
   private static let maximum = 1024
 
-  /// - Parameter limit: how many.
+  /// - Parameter limit: the number of files.
   init(_ limit: Int) { self.remaining = Atomic(limit) }
 
-  /// A small share of the files that this process may have open as it is now.
+  /// A small share of this process's limit on open files.
   convenience init() {
     var limit = rlimit()
     getrlimit(__rlimit_resource_t(UInt32(RLIMIT_NOFILE.rawValue)), &limit)
     self.init(Int(min(limit.rlim_cur / 8, rlim_t(Self.maximum))))
   }
 
-  /// Takes a place for a file, if there is one left.
+  /// Takes one file from the quota; false if none remains.
   func acquire() -> Bool {
     var remaining = self.remaining.load(ordering: .relaxed)
     while remaining > 0 {
@@ -30,6 +30,6 @@ package final class OpenFileQuota: Sendable {
     return false
   }
 
-  /// Gives a place back that was taken.
+  /// Gives back one file that was taken.
   func release() { self.remaining.add(1, ordering: .relaxed) }
 }

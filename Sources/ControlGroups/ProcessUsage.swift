@@ -1,20 +1,20 @@
 import Glibc
 import Processes
 
-/// What the kernel counts for a process (proc_pid_stat(5)).
+/// The usage of a process (proc_pid_stat(5)).
 package struct ProcessUsage: Sendable, Hashable {
-  /// When it started, in clock ticks since the machine did; with the process's number it stands for no other process.
+  /// When it started, in clock ticks since boot; together with the process ID it identifies the process.
   package let startTime: UInt64
 
   /// CPU time in user space and in the kernel, in nanoseconds.
   package let userTime: UInt64
   package let systemTime: UInt64
 
-  /// Memory of the process in RAM, in bytes; what it shares with others is included.
+  /// Memory of the process in RAM, in bytes, including what it shares with others.
   package let residentMemory: UInt64
 
-  /// Reads the text of `/proc/PID/stat`; anything else gives `nil`, and so does a process whose first thread has ended: what
-  /// its other threads use is not told there.
+  /// Reads the text of `/proc/PID/stat`. Anything else gives nil, and so does a process whose first thread
+  /// has ended: the usage of its other threads is not there.
   package init?(stat: [UInt8]) {
     guard let fields = ProcessStat(stat), !fields.isZombie, let user = fields.number(14),
       let system = fields.number(15),
@@ -26,7 +26,7 @@ package struct ProcessUsage: Sendable, Hashable {
     self.residentMemory = pages.multipliedReportingOverflow(by: Self.pageSize).partialValue
   }
 
-  /// How long a number of the kernel's clock ticks is.
+  /// The duration of a number of the kernel's clock ticks.
   static func nanoseconds(ticks: UInt64) -> UInt64 {
     ticks.multipliedReportingOverflow(by: Self.tickLength).partialValue
   }

@@ -1,27 +1,27 @@
-/// Where a command of a unit's is to run. ``ExecHelper`` takes it there.
+/// The context in which a command runs that belongs to a unit. ``ExecHelper`` enters it.
 package enum ExecContext: Sendable, Hashable {
-  /// As a process of the unit does: in its control group, in its namespaces, with its root and working directory, as
+  /// The context of a process of the unit: its control group, its namespaces, its root and working directory,
   /// its user.
   ///
-  /// The process must be in the unit's control group, or in one below it: this is how its number is known to be the
-  /// unit's still.
+  /// The process must be in the unit's control group, or in one below it: only then its number still belongs
+  /// to the unit.
   ///
-  /// It must also be the user's whose number systemd tells for the unit, unless that is root's: it may be within a
-  /// set-user-ID program that has become another.
+  /// It must also run as the user that systemd shows for the unit, unless that is root: a set-user-ID program
+  /// can have become another user.
   case process(Int32, controlGroup: String, userID: UInt32?)
 
-  /// On the host as it is, as a user.
+  /// The host's context, as a user.
   case host(HostContext)
 
-  /// For a unit without a main process.
+  /// The context for a unit without a main process.
   package struct HostContext: Sendable, Hashable {
-    /// The unit's control group; nil where it has none.
+    /// The unit's control group; nil if it has none.
     package var controlGroup: String?
 
     /// The working directory, or `~` for the user's home.
     package var directory = "/"
 
-    /// Whether `/` does if the directory cannot be entered.
+    /// Whether `/` is used if the directory cannot be entered.
     package var isDirectoryOptional = false
 
     /// The user by name or number; nil for root.
@@ -33,10 +33,10 @@ package enum ExecContext: Sendable, Hashable {
     /// Further groups, by name or number.
     package var supplementaryGroups: [String] = []
 
-    /// The user's number where systemd tells it: that of a dynamic user is in no file.
+    /// The user's number, if systemd shows it; that of a dynamic user is in no file.
     package var userID: UInt32?
 
-    /// The group's number where systemd tells it.
+    /// The group's number, if systemd shows it.
     package var groupID: UInt32?
 
     /// Makes root's context.
@@ -83,7 +83,7 @@ package enum ExecContext: Sendable, Hashable {
 }
 
 extension ExecContext.HostContext {
-  /// The properties that say where a unit without a main process runs commands: see systemd.exec(5).
+  /// The properties that make up the context of a unit without a main process: see systemd.exec(5).
   package static let properties = [
     "ControlGroup", "WorkingDirectory", "User", "Group", "SupplementaryGroups", "UID", "GID",
   ]

@@ -1,15 +1,15 @@
-/// The environment of a command, in any encoding. What is there first stays.
+/// The environment of a command, in any encoding. The first value of a variable is kept.
 struct ExecEnvironment: Sendable {
   /// `NAME=VALUE`.
   private(set) var entries: [ArraySlice<UInt8>] = []
   private var values: [ArraySlice<UInt8>: ArraySlice<UInt8>] = [:]
 
-  /// Adds what a process has: its entries end with a NUL each (proc(5), `/proc/PID/environ`).
+  /// Adds the environment of a process, whose entries end with a NUL each (proc(5), `/proc/PID/environ`).
   mutating func add(environ: [UInt8]) {
     for entry in environ.split(separator: 0) { self.add(entry) }
   }
 
-  /// Adds an entry, unless there is one of its name or it has no name.
+  /// Adds an entry, unless its name is empty or there already.
   mutating func add(_ entry: ArraySlice<UInt8>) {
     guard let equals = entry.firstIndex(of: UInt8(ascii: "=")), equals > entry.startIndex,
       self.values[entry[..<equals]] == nil
@@ -18,7 +18,7 @@ struct ExecEnvironment: Sendable {
     self.entries.append(entry)
   }
 
-  /// Adds a variable, unless there is one of its name.
+  /// Adds a variable, unless its name is there already.
   mutating func add(_ name: String, _ value: String) { self.add(Array("\(name)=\(value)".utf8)[...]) }
 
   /// The value of a variable.

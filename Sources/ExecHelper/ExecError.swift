@@ -1,11 +1,11 @@
 import ControlGroups
 import Glibc
 
-/// Why the helper cannot run the command.
+/// The reason for which the helper cannot run the command.
 struct ExecError: Error {
   let text: String
 
-  /// - Parameter code: the system's error number, for the reason; 0 for none.
+  /// - Parameter code: the system's error number, which is added as text; 0 for none.
   init(_ text: String, code: Int32 = errno) {
     self.text = code == 0 ? text : "\(text): \(String(cString: strerror(code)))"
   }

@@ -3,28 +3,30 @@ import ControlGroups
 import Glibc
 package import Processes
 
-/// This program as a helper that goes where a command of a unit's is to run, and becomes the command.
+/// This program as a helper that enters a unit's context and executes a command there.
 ///
-/// It does what `nsenter(1)` and `setpriv(1)` do, which cannot be used: nsenter would start, as root and on the host,
-/// with an environment that the unit's process has made (`LD_PRELOAD`), or would get it in arguments that everybody
-/// can read; setpriv would have to be in the unit's own root, and would be run as root from there.
+/// It does what `nsenter(1)` and `setpriv(1)` do. They cannot be used: nsenter would start, as root and on
+/// the host, with an environment that the unit's process has made (`LD_PRELOAD`), or would get that in
+/// arguments that everybody can read; setpriv would have to be in the unit's own root, and would be run as
+/// root from there.
 ///
-/// It has one thread, and is in the unit's control group before it does anything else that counts. It is told the
-/// ``ExecContext`` and the command in its arguments, and variables for the command in its own environment, each with
-/// a ``environmentPrefix`` before its name so that they mean nothing to the helper itself. What keeps it from running the command
-/// it says on its report descriptor. A program that cannot be executed is the command's own failure: it is said on
-/// standard error, and the exit status is 127 if it is not found, else 126 (POSIX, the shell command language).
+/// The helper has one thread. It joins the unit's control group before it changes anything else of itself. It
+/// gets the ``ExecContext`` and the command as arguments. It gets variables for the command in its own
+/// environment, with ``environmentPrefix`` before their names, so that they do not affect the helper itself.
+/// If it cannot run the command, it writes the reason to its report descriptor. A program that cannot be
+/// executed is the command's own failure: the reason goes to standard error, and the exit status is 127 if
+/// the program is not found, else 126 (POSIX, the shell command language).
 package enum ExecHelper {
   /// The first argument that makes this program the helper.
   package static let subcommand = ".exec"
 
-  /// What stands before the names of variables.
+  /// The text before the names of variables for the command.
   static let environmentPrefix = "+"
 
-  /// What a command finds programs by that has no PATH; systemd's own default (systemd.exec(5)).
+  /// The PATH of a command that has none; systemd's default (systemd.exec(5)).
   private static let defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-  /// What a command's terminal is taken for unless the environment says so.
+  /// The TERM of a command at a terminal, if it has none.
   private static let defaultTerminal = "xterm"
 
   /// The helper's command line and environment.
@@ -32,8 +34,8 @@ package enum ExecHelper {
   /// - Parameters:
   ///   - program: this program.
   ///   - words: the command, at least one word.
-  ///   - variables: for the command, where the context has none of the same name. Those that no environment can hold
-  ///     are left out.
+  ///   - variables: variables for the command; those of the context come first. Those that an environment
+  ///     cannot contain are left out.
   package static func command(
     program: String, _ words: [String], in context: ExecContext, variables: [String: String]
   ) -> (command: Command, environment: [[UInt8]]) {
@@ -47,9 +49,9 @@ package enum ExecHelper {
     )
   }
 
-  /// Runs a command if this program was started as the helper; else does nothing.
+  /// Runs a command if this program was started as the helper; else it does nothing.
   ///
-  /// To be called before anything else, while the process has one thread.
+  /// It must be called before anything else, while the process has one thread.
   package static func runIfAsked() {
     guard CommandLine.arguments.dropFirst().first == self.subcommand else { return }
     // Nothing with references is in a function that never returns: in a release build of Swift 6.2.3 such a function
@@ -57,17 +59,18 @@ package enum ExecHelper {
     _exit(self.run())
   }
 
-  /// Enters the context and becomes the command.
+  /// Enters the context and executes the command in place of this program.
   ///
   /// - Returns: the exit status if that is not possible.
   private static func run() -> Int32 {
     do throws(ExecError) {
-      // The unit's processes are not to reach this program's memory and file by /proc (CVE-2019-5736 of another one).
+      // The unit's processes must not reach this program's memory and file through /proc (as in
+      // CVE-2019-5736).
       _ = linux_prctl(PR_SET_DUMPABLE, 0)
       _ = fcntl(Spawn.reportDescriptor, F_SETFD, FD_CLOEXEC)
       var arguments = CommandLine.arguments.dropFirst(2)
       guard let context = ExecContext(arguments: &arguments), !arguments.isEmpty else {
-        throw ExecError("this is how the plugin runs commands in units, and of no other use", code: 0)
+        throw ExecError("this is how the plugin runs commands in units; it has no other use", code: 0)
       }
       var environment = ExecEnvironment()
       switch context {
@@ -100,7 +103,7 @@ package enum ExecHelper {
     return variables
   }
 
-  /// Becomes the command.
+  /// Executes the command in place of this program.
   ///
   /// - Returns: the exit status if the program cannot be executed.
   private static func exec(_ words: [String], _ environment: ExecEnvironment) -> Int32 {
@@ -114,7 +117,7 @@ package enum ExecHelper {
       : directories.map { ($0.isEmpty ? Array(".".utf8) : Array($0)) + Array("/\(program)".utf8) }
     let arguments: [UnsafeMutablePointer<CChar>?] = words.map { self.cString($0.utf8) } + [nil]
     let variables: [UnsafeMutablePointer<CChar>?] = environment.entries.map { self.cString($0) } + [nil]
-    // As execvp(3) has it: a program that may not be executed is remembered while others are tried.
+    // As in execvp(3): after a program that may not be executed others are tried, and its error is kept.
     var code = ENOENT
     for path in paths {
       execve(self.cString(path), arguments, variables)

@@ -3,28 +3,29 @@ import ControlGroups
 import Glibc
 import Processes
 
-/// A process whose context a command takes over: ``ExecHelper`` enters it.
+/// A process of a unit whose context ``ExecHelper`` enters.
 ///
-/// It is held by its directory in /proc, which does not become another process's when the number is used again: what
-/// is looked up there afterwards fails (proc(5)).
+/// It is identified by its open directory in /proc. When its number is used again, reads in that directory
+/// fail (proc(5)).
 struct ExecProcess: ~Copyable {
   private let processID: Int32
   private let controlGroup: String
   private let unitUserID: UInt32?
   private let directory: Int32
 
-  /// The namespaces, in the order to enter them: in that of users this process loses the right to enter others.
+  /// The namespaces in the order in which they are entered. In a user namespace this process loses the right
+  /// to enter others, so that comes last.
   private static let namespaces: [(name: String, type: Int32)] = [
     ("cgroup", CLONE_NEWCGROUP), ("ipc", CLONE_NEWIPC), ("uts", CLONE_NEWUTS), ("net", CLONE_NEWNET),
     ("pid", CLONE_NEWPID), ("time", CLONE_NEWTIME), ("mnt", CLONE_NEWNS), ("user", CLONE_NEWUSER),
   ]
 
-  /// Takes hold of a process.
+  /// Opens a process.
   ///
   /// - Parameters:
-  ///   - controlGroup: the unit's.
-  ///   - userID: the unit's user, where systemd tells one.
-  /// - Throws: ``ExecHelper/Problem`` if there is none of that number in the control group.
+  ///   - controlGroup: the unit's control group.
+  ///   - userID: the unit's user, if systemd shows one.
+  /// - Throws: ``ExecError`` if there is no such process in the control group.
   init(_ processID: Int32, in controlGroup: String, of userID: UInt32?) throws(ExecError) {
     self.processID = processID
     self.controlGroup = controlGroup
@@ -56,13 +57,13 @@ struct ExecProcess: ~Copyable {
     return descriptor
   }
 
-  /// Makes the process's context this process's own.
+  /// Enters the process's context.
   ///
   /// - Parameter environment: gets the process's variables.
   func enter(_ environment: inout ExecEnvironment) throws(ExecError) {
     try self.waitForProgram()
     guard let status = ProcessCredentials(status: try self.read("status")) else {
-      throw ExecError("cannot tell the user of the main process \(self.processID)", code: 0)
+      throw ExecError("cannot read the user of the main process \(self.processID)", code: 0)
     }
     try self.checkUser(status)
     environment.add(environ: try self.read("environ"))
@@ -76,7 +77,7 @@ struct ExecProcess: ~Copyable {
     let workingDirectory = try self.open("cwd", O_PATH | O_DIRECTORY)
     let hasUserNamespace = entered.contains { $0.name == "user" }
     let hasProcessNamespace = entered.contains { $0.name == "pid" }
-    // In the process's namespace a user has another number.
+    // In the process's user namespace the user has another number.
     let userID = hasUserNamespace ? try self.inner(status.userID, "uid_map") : status.userID
 
     let membership = ControlGroupMembership(try self.read("cgroup"))
@@ -94,9 +95,10 @@ struct ExecProcess: ~Copyable {
       var limit = limit
       setrlimit(__rlimit_resource_t(UInt32(resource)), &limit)
     }
-    // A program may open its terminal again, by name.
+    // So that the program can open its terminal again by name.
     if isatty(STDIN_FILENO) == 1 { fchown(STDIN_FILENO, status.userID, gid_t.max) }
-    // Before the namespaces: in one of users setgroups may be forbidden, and the numbers are others.
+    // Before the namespaces are entered: in a user namespace setgroups may be forbidden, and the numbers
+    // differ.
     guard setgroups(status.groups.count, status.groups) == 0, setgid(status.groupID) == 0 else {
       throw ExecError("cannot become a member of the main process's groups")
     }
@@ -114,7 +116,7 @@ struct ExecProcess: ~Copyable {
       }
     }
     for capability in 0..<64 where status.boundingSet & (1 << capability) == 0 {
-      // There are fewer of them.
+      // Fewer exist; the others fail, which does not matter.
       _ = linux_prctl(PR_CAPBSET_DROP, UInt(capability))
     }
     if hasProcessNamespace { try self.fork() }
@@ -126,13 +128,15 @@ struct ExecProcess: ~Copyable {
     if status.hasNoNewPrivileges { _ = linux_prctl(PR_SET_NO_NEW_PRIVS, 1) }
   }
 
-  /// Checks that the process acts as the unit's user. A set-user-ID program, which anybody in the unit may be able to
-  /// start with an environment of their own, can have become root for a moment.
+  /// Checks that the process runs as the unit's user.
+  ///
+  /// A set-user-ID program can have become root for a moment, and anybody in the unit may be able to start
+  /// it, with an environment of their own.
   private func checkUser(_ credentials: ProcessCredentials) throws(ExecError) {
     var program = stat()
     let isSetUserID =
       fstatat(self.directory, "exe", &program, 0) == 0 && program.st_mode & (S_ISUID | S_ISGID) != 0
-    // Root may become whom it likes.
+    // A process of root may become any user.
     let isAnother = self.unitUserID.map { $0 != 0 && $0 != credentials.userID } ?? false
     guard !isSetUserID, !isAnother else {
       throw ExecError(
@@ -141,23 +145,24 @@ struct ExecProcess: ~Copyable {
     }
   }
 
-  /// Waits until the process runs the unit's program. Before that it is systemd's own, which is about to give up root's
-  /// rights and to enter the namespaces that the program is to have.
+  /// Waits until the process runs the unit's program. Before that it is systemd's own, which has yet to give
+  /// up root's rights and to enter the unit's namespaces.
   private func waitForProgram() throws(ExecError) {
-    for _ in 0..<Self.programLooks {
+    for _ in 0..<Self.pollLimit {
       guard self.isBeingSetUp else { return }
-      usleep(Self.programLookInterval)
+      usleep(Self.pollInterval)
     }
     throw ExecError(
       "systemd has not yet started the program of the main process \(self.processID)", code: 0)
   }
 
-  /// How often, and how many microseconds apart, the process is looked at: for 10 s.
-  private static let programLooks = 2000
-  private static let programLookInterval: useconds_t = 5000
+  /// How often the process is polled, and the interval in microseconds: 10 s in all.
+  private static let pollLimit = 2000
+  private static let pollInterval: useconds_t = 5000
 
-  /// Whether the process is one of systemd's that has yet to become the program: a child of the manager, under its name
-  /// at first and under the program's in parentheses then, or systemd's executor (since systemd 255).
+  /// Whether the process is systemd's and has yet to execute the unit's program. It is a child of the
+  /// manager, first under the manager's name and then under the program's in parentheses, or systemd's
+  /// executor (since systemd 255).
   private var isBeingSetUp: Bool {
     var program = [CChar](repeating: 0, count: Int(PATH_MAX))
     let count = readlinkat(self.directory, "exe", &program, program.count)
@@ -173,7 +178,7 @@ struct ExecProcess: ~Copyable {
       || Linux.contents(of: "cmdline", in: self.directory) == Linux.contents(of: "/proc/1/cmdline")
   }
 
-  /// Whether a namespace of the process's is not this process's own; kernels lack some of them.
+  /// Whether a namespace of the process differs from this process's. A kernel may lack it.
   private func differs(_ name: String) -> Bool {
     var own = [CChar](repeating: 0, count: 64)
     var other = own
@@ -193,8 +198,8 @@ struct ExecProcess: ~Copyable {
     throw ExecError("the main process's user \(id) has no number in its user namespace", code: 0)
   }
 
-  /// The resource limits, by their numbers: a line each, after a headline, with the values in columns of 20 characters
-  /// after a name of 25.
+  /// The resource limits in the order of their numbers. After a header there is a line for each, with the
+  /// name in 25 characters and the values in columns of 20.
   private func limits() throws(ExecError) -> [rlimit] {
     let lines = String(decoding: try self.read("limits"), as: UTF8.self).split(separator: "\n").dropFirst()
     return lines.map { line in
@@ -203,8 +208,8 @@ struct ExecProcess: ~Copyable {
     }
   }
 
-  /// Says how soon the kernel is to kill this process for want of memory: the agent's own score, often the lowest, is
-  /// no unit's.
+  /// Sets this process's `oom_score_adj`: without it the process would have the agent's, which is often the
+  /// lowest.
   static func setOutOfMemoryScore(_ score: String) {
     let descriptor = Glibc.open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC)
     guard descriptor >= 0 else { return }
@@ -212,10 +217,10 @@ struct ExecProcess: ~Copyable {
     close(descriptor)
   }
 
-  /// Goes on in a child, as only that is in the process namespace that was entered. This process waits for its end and
-  /// ends in the same way.
+  /// Goes on in a child, as only children are in the PID namespace that was entered. This process waits for
+  /// the child and ends in the same way.
   private func fork() throws(ExecError) {
-    // The child cannot take a terminal from another session where it has entered a namespace of users (tty_ioctl(4)).
+    // In a user namespace the child could not take the terminal from another session (tty_ioctl(4)).
     let handler = signal(SIGHUP, SIG_IGN)
     let hasTerminal = isatty(STDIN_FILENO) == 1
     if hasTerminal { _ = ioctl(STDIN_FILENO, UInt(TIOCNOTTY)) }
@@ -224,15 +229,15 @@ struct ExecProcess: ~Copyable {
       throw ExecError("cannot start a process in the main process's namespace")
     }
     if child == 0 {
-      // So that it has its terminal's signals, and a number in the sight of its session.
+      // So that it gets its terminal's signals, and its session has a number in the namespace.
       setsid()
       if hasTerminal { _ = ioctl(STDIN_FILENO, UInt(TIOCSCTTY), 0) }
       signal(SIGHUP, handler)
       return
     }
-    // What is told to end is the child; with this process it is killed.
+    // These signals are for the child. It is killed when this process is.
     for number in [SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGTTIN, SIGTTOU] { signal(number, SIG_IGN) }
-    // Its end is to be seen at the other ends of the pipes, and the terminal is the child's.
+    // The pipes must end with the child, and the terminal is the child's.
     for descriptor in 0..<Int32(64) { close(descriptor) }
     var status: Int32 = 0
     while waitpid(child, &status, 0) < 0, errno == EINTR {}

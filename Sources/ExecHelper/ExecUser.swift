@@ -1,10 +1,10 @@
 import Glibc
 
-/// What the system's user database tells of a user.
+/// A user of the system's user database.
 struct ExecUser {
-  /// As it was asked for, or as the database has it.
+  /// The name in the database, or the one that was asked for if the user is not known.
   let name: String
-  /// Nil for one that is not known.
+  /// Nil if the user is not known.
   var userID: uid_t?
   let groupID: gid_t?
   let home: String
@@ -34,7 +34,7 @@ struct ExecUser {
     self.isKnown = true
   }
 
-  /// The user's groups: the one given, and those that the database has beside it.
+  /// The user's groups: the given one, and those in the database.
   func groups(with groupID: gid_t) -> [gid_t] {
     guard self.isKnown else { return [groupID] }
     var count: Int32 = 64
@@ -42,11 +42,11 @@ struct ExecUser {
       var groups = [gid_t](repeating: 0, count: Int(count))
       let capacity = count
       if getgrouplist(self.name, groupID, &groups, &count) >= 0 { return Array(groups.prefix(Int(count))) }
-      // It has said how many there are.
+      // getgrouplist(3) has set the number of groups.
       guard count > capacity else { return [groupID] }
     }
   }
 
-  /// The number of a group; nil for one that is not known.
+  /// The number of a group; nil if it is not known.
   static func groupID(_ group: String) -> gid_t? { gid_t(group) ?? getgrnam(group)?.pointee.gr_gid }
 }

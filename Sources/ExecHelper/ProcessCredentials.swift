@@ -1,8 +1,8 @@
 import Glibc
 
-/// As whom a process acts, from `/proc/PID/status` (proc(5)).
+/// The credentials of a process, from `/proc/PID/status` (proc(5)).
 struct ProcessCredentials: Sendable, Hashable {
-  /// The real user, whatever a set-user-ID program makes of it.
+  /// The real user, which a set-user-ID program keeps.
   var userID: uid_t
   var groupID: gid_t
   var groups: [gid_t]
@@ -14,7 +14,8 @@ struct ProcessCredentials: Sendable, Hashable {
   /// Reads the file; nil if it lacks one of the values.
   init?(status: [UInt8]) {
     var values: [Substring: [Substring]] = [:]
-    // By bytes: a process can give itself a name that ends in a carriage return, which is one Character with the newline.
+    // By bytes: a process can give itself a name that ends in a carriage return, which is one Character with
+    // the newline.
     for line in status.split(separator: UInt8(ascii: "\n")) {
       let parts = String(decoding: line, as: UTF8.self).split(
         separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
