@@ -5,12 +5,13 @@ import Systemd
 public struct HostCheck: Sendable {
   /// The oldest systemd that the driver works with.
   static let oldestVersion = 247
-  /// A unit that does not exist. If systemd refuses to start and to stop it for that reason, the driver has the right to
-  /// ask for it; nothing is changed.
+  /// A unit that does not exist. If systemd refuses to start and to stop it for that reason, the driver has
+  /// the right to ask for it; nothing is changed.
   static let missingUnit = "nomad-driver-systemd-check-of-rights.service"
   /// `systemctl show` of one unit is slow if it takes longer than this; it usually takes some 10 ms.
   static let slowShow: Duration = .milliseconds(250)
-  /// How often `systemctl show` is timed. The fastest counts, as other work on the machine only makes it slower.
+  /// How often `systemctl show` is timed. The fastest counts, as other work on the machine only makes it
+  /// slower.
   static let showCount = 3
   /// The time limit of each command.
   static let timeLimit: Duration = .seconds(10)

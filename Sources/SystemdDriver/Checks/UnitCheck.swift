@@ -74,7 +74,7 @@ struct UnitCheck: Sendable {
     default:
       return self.check(
         "load state", .fail, reason,
-        "`systemd-analyze verify \(self.unit)` tells the error; then run `systemctl daemon-reload`.")
+        "`systemd-analyze verify \(self.unit)` shows the error; then run `systemctl daemon-reload`.")
     }
   }
 
@@ -113,7 +113,7 @@ struct UnitCheck: Sendable {
     case .failed:
       return self.check(
         "state", .warn, state,
-        "`systemctl status \(self.unit)` tells why; `systemctl reset-failed` clears it.")
+        "`systemctl status \(self.unit)` shows why; `systemctl reset-failed` clears it.")
     default:
       return self.check(
         "state", .ok, state,
