@@ -1,5 +1,6 @@
 import NomadPlugin
 import NomadTestSupport
+import TestHelpers
 
 /// Tasks whose units do nothing.
 enum IdleTasks {

@@ -2,6 +2,7 @@ import GoPlugin
 import NomadPlugin
 import Foundation
 import NomadTestSupport
+import TestHelpers
 
 /// Measures the plugin given as the first argument on the systemd of this host, and prints the figures.
 ///

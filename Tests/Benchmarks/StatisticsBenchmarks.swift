@@ -2,6 +2,7 @@ import MessagePack
 import NomadPlugin
 import Foundation
 import NomadTestSupport
+import TestHelpers
 
 /// What TaskStats costs: the CPU time of the plugin and its children, with the statistics of all units at 1 s, less
 /// what it is without.

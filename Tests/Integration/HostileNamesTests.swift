@@ -2,6 +2,7 @@ import MessagePack
 import Foundation
 import NomadPlugin
 import NomadTestSupport
+import TestHelpers
 import Testing
 
 /// What is not the name of a unit reaches no command line; what is one reaches it as a name, whatever it looks like.

@@ -1,6 +1,7 @@
 import Foundation
 import NomadPlugin
 import NomadTestSupport
+import TestHelpers
 
 /// Has one task after another, does to it what operators, Nomad and systemd do, and knows what must come of that.
 actor SoakSlot {

@@ -5,8 +5,7 @@ package import LibGRPCTransport
 import Logging
 package import MessagePack
 package import NomadPlugin
-import Synchronization
-import TestHelpers
+package import TestHelpers
 
 /// The plugin's program.
 package let program =
@@ -126,28 +125,6 @@ package struct Nomad: Sendable {
   }
 }
 
-/// Task events as they come.
-package final class TaskEvents: Sendable {
-  private let events = Mutex<[TaskEvent]>([])
-
-  package init() {}
-
-  package func append(_ event: TaskEvent) { self.events.withLock { $0.append(event) } }
-
-  package var all: [TaskEvent] { self.events.withLock { $0 } }
-
-  /// Waits for an event whose text contains a text.
-  @discardableResult
-  package func event(with text: String) async throws -> TaskEvent {
-    do {
-      try await eventually("an event with '\(text)'") { self.all.contains { $0.message.contains(text) } }
-    } catch let error as NeverHeld {
-      throw NeverHeld(what: "\(error.what) among \(self.all.map(\.message))")
-    }
-    return self.all.first { $0.message.contains(text) } ?? self.all[0]
-  }
-}
-
 /// A task that has been started.
 package struct RunningTask: Sendable {
   package let nomad: Nomad
@@ -159,66 +136,4 @@ package struct RunningTask: Sendable {
 
   package func wait() async throws -> ExitResult { try await self.calls.waitTask(self.id) }
   package func inspect() async throws -> TaskStatus { try await self.calls.inspectTask(self.id) }
-}
-
-/// An allocation with one task: its directory with the log collector's FIFOs, and the collector.
-package final class Allocation: Sendable {
-  package let config: TaskConfig
-  package let standardOutput: LogCollector
-  package let standardError: LogCollector
-  private let directory: String
-
-  /// - Parameter driverConfig: what the job says; without `logs` they are of the unit's own lines only.
-  package convenience init(unit: String, driverConfig: [String: MessagePackValue]) throws {
-    let logs: [String: MessagePackValue] = ["logs": ["lifecycle": false]]
-    let entries = logs.merging(driverConfig) { $1 }.map {
-      MessagePackValue.MapEntry(key: .string($0.key), value: $0.value)
-    }
-    try self.init(unit: unit, driverConfig: .map(entries))
-  }
-
-  package convenience init(unit: String) throws {
-    try self.init(unit: unit, driverConfig: ["unit": .string(unit)])
-  }
-
-  /// - Parameter parent: the directory that the allocation's is in.
-  package init(
-    unit: String, driverConfig: MessagePackValue, in parent: String = NSTemporaryDirectory()
-  ) throws {
-    let id = UUID().uuidString.lowercased()
-    self.directory = "\(parent)/alloc-\(id)"
-    let logs = "\(self.directory)/alloc/logs"
-    try FileManager.default.createDirectory(atPath: logs, withIntermediateDirectories: true)
-    var config = TaskConfig(id: "\(id)/main/12345678")
-    config.name = "main"
-    config.allocationID = id
-    config.jobName = "test"
-    config.allocationDirectory = self.directory
-    config.stdoutPath = "\(logs)/.main.stdout.fifo"
-    config.stderrPath = "\(logs)/.main.stderr.fifo"
-    config.driverConfig = try MessagePackEncoder().encode(driverConfig)
-    self.config = config
-    guard mkfifo(config.stdoutPath, 0o600) == 0, mkfifo(config.stderrPath, 0o600) == 0 else {
-      throw POSIXError(.EIO)
-    }
-    self.standardOutput = LogCollector(of: config.stdoutPath)
-    self.standardError = LogCollector(of: config.stderrPath)
-  }
-
-  /// What has been collected of standard output so far.
-  package var bytes: [UInt8] { self.standardOutput.bytes }
-  package var lines: [String] { self.standardOutput.lines }
-
-  /// Waits until the collector has seen the end of the file. Gives the lines.
-  package func allLines() async throws -> [String] { try await self.standardOutput.allLines() }
-
-  package func endCollector() {
-    self.standardOutput.end()
-    self.standardError.end()
-  }
-
-  package func remove() {
-    self.endCollector()
-    try? FileManager.default.removeItem(atPath: self.directory)
-  }
 }

@@ -1,6 +1,5 @@
 import Foundation
 import Synchronization
-import TestHelpers
 
 /// Reads a FIFO as Nomad's log collector does: it waits for a writer, and ends with the last one.
 package final class LogCollector: Sendable {
