@@ -1,27 +1,29 @@
 import AsyncPrimitives
 package import Processes
 import Synchronization
+package import Systemd
 
-/// A journal of this test's own, printed by a journalctl of its own.
+/// A journal in memory, and the `journalctl` that reads it.
+///
+/// Entries are of the boot that this is, and of the time at which they are appended.
 package final class FakeJournal: CommandRunner {
-  private struct Entry {
-    let unit: String
-    let message: String
-    let isFromManager: Bool
-  }
-
   private struct State {
-    var entries: [Entry] = []
+    var entries: [FakeJournalEntry] = []
     var isBroken = false
     var commands: [String] = []
     var followerCount = 0
   }
 
+  private let pieceSize: Int
   private let state = Mutex(State())
-  private let changed = AsyncSignal()
+  private let changes = AsyncSignal()
 
   /// Makes an empty journal.
-  package init() {}
+  ///
+  /// - Parameter pieceSize: how many bytes of output are handed out at once, at most.
+  package init(pieceSize: Int = 64 << 10) { self.pieceSize = pieceSize }
+
+  // MARK: What a test does and sees
 
   /// The commands that were run, without the program.
   package var commands: [String] { self.state.withLock(\.commands) }
@@ -29,75 +31,113 @@ package final class FakeJournal: CommandRunner {
   /// How many follow it now.
   package var followerCount: Int { self.state.withLock(\.followerCount) }
 
-  /// Adds entries of a unit.
-  package func append(_ unit: String, _ messages: String...) {
-    self.append(messages, of: unit, isFromManager: false)
+  /// The cursors of all entries.
+  package var cursors: [JournalCursor] { self.state.withLock { $0.entries.compactMap(\.cursor) } }
+
+  /// Adds lines that a process of a unit has printed.
+  package func append(_ unit: String, _ messages: String..., priority: Int = 6) {
+    for message in messages {
+      self.append([
+        "_SYSTEMD_UNIT": unit, "_TRANSPORT": "stdout", "SYSLOG_IDENTIFIER": "program",
+        "PRIORITY": "\(priority)", "MESSAGE": message,
+      ])
+    }
   }
 
-  /// Adds entries of the service manager about a unit.
+  /// Adds messages of the service manager about a unit.
   package func appendFromManager(about unit: String, _ messages: String...) {
-    self.append(messages, of: unit, isFromManager: true)
+    for message in messages {
+      self.append(["_SYSTEMD_UNIT": "init.scope", "_PID": "1", "UNIT": unit, "MESSAGE": message])
+    }
   }
 
-  private func append(_ messages: [String], of unit: String, isFromManager: Bool) {
-    let entries = messages.map { Entry(unit: unit, message: $0, isFromManager: isFromManager) }
-    self.state.withLock { $0.entries += entries }
-    self.changed.send()
+  /// Adds an entry with these fields, and those that every entry has.
+  package func append(_ fields: [String: String]) {
+    self.state.withLock { state in
+      state.entries.append(FakeJournalEntry(number: state.entries.count + 1, fields))
+    }
+    self.changes.send()
   }
 
   /// Whether followers fail, those that follow now as well.
   package func setBroken(_ isBroken: Bool) {
     self.state.withLock { $0.isBroken = isBroken }
-    self.changed.send()
+    self.changes.send()
   }
+
+  // MARK: journalctl
 
   /// Answers as journalctl does.
   package func run(_ command: Command, onOutput: ([UInt8]) async throws -> Void) async throws -> CommandResult
   {
-    func values(_ key: String) -> [String] {
-      command.arguments.filter { $0.hasPrefix("\(key)=") }.map { String($0.dropFirst(key.count + 1)) }
-    }
-    let (units, subjects) = (values("--unit"), values("UNIT"))
-    func isWanted(_ entry: Entry) -> Bool {
-      subjects.isEmpty
-        ? units.isEmpty || units.contains(entry.unit) : entry.isFromManager && subjects.contains(entry.unit)
-    }
-    let follows = command.arguments.contains("--follow")
-    var next = self.state.withLock { state in
+    let query = Query(command.arguments)
+    self.state.withLock { state in
       state.commands.append(command.arguments.joined(separator: " "))
-      if follows { state.followerCount += 1 }
-      return values("--lines").isEmpty ? 0 : max(state.entries.count - 1, 0)
+      if query.follows { state.followerCount += 1 }
     }
-    defer { if follows { self.state.withLock { $0.followerCount -= 1 } } }
-    if let cursor = values("--cursor").first?.split(separator: "=").last {
-      // The cursor of the present comes after all entries.
-      next = min((Int(cursor, radix: 16) ?? 0) - 1, self.state.withLock(\.entries.count))
-    }
-    while true {
-      let changeCount = self.changed.count
+    defer { if query.follows { self.state.withLock { $0.followerCount -= 1 } } }
+    var next = 0
+    while !query.isSync {
+      let count = self.changes.count
       let (entries, isBroken) = self.state.withLock { (Array($0.entries[next...]), $0.isBroken) }
-      if follows, isBroken {
+      if query.follows, isBroken {
         return CommandResult(termination: .exited(1), standardError: Array("broken".utf8), duration: .zero)
       }
-      var output = ""
-      for entry in entries {
-        next += 1
-        if isWanted(entry) { output += Self.line(next, entry) }
-      }
-      if !output.isEmpty { try await onOutput(Array(output.utf8)) }
-      guard follows else { break }
-      try await self.changed.wait(after: changeCount)
+      next += entries.count
+      try await self.print(query.select(entries), query.outputFields, onOutput)
+      guard query.follows else { break }
+      try await self.changes.wait(after: count)
     }
     return CommandResult(termination: .exited(0), standardError: [], duration: .zero)
   }
 
-  private static func line(_ number: Int, _ entry: Entry) -> String {
-    let origin =
-      entry.isFromManager
-      ? "\"_SYSTEMD_UNIT\":\"init.scope\",\"_PID\":\"1\",\"UNIT\":\"\(entry.unit)\""
-      : "\"_SYSTEMD_UNIT\":\"\(entry.unit)\""
-    return "{\"__CURSOR\":\"s=a;i=\(String(number, radix: 16))\",\"__REALTIME_TIMESTAMP\":\"1\","
-      + "\"__MONOTONIC_TIMESTAMP\":\"\(number)\",\"_BOOT_ID\":\"b\",\(origin),"
-      + "\"MESSAGE\":\"\(entry.message)\"}\n"
+  private func print(
+    _ entries: [FakeJournalEntry], _ fields: Set<String>?, _ onOutput: ([UInt8]) async throws -> Void
+  ) async throws {
+    let bytes = Array(entries.map { $0.line(fields) }.joined().utf8)
+    for start in stride(from: 0, to: bytes.count, by: self.pieceSize) {
+      try await onOutput(Array(bytes[start..<min(start + self.pieceSize, bytes.count)]))
+    }
+  }
+
+  /// What one command asks for.
+  private struct Query {
+    let isSync: Bool
+    let follows: Bool
+    let outputFields: Set<String>?
+    private let units: [String]
+    private let cursor: String?
+    private let since: Double?
+    private let lines: Int?
+    private let isOfManager: Bool
+    private let subjects: [String]
+
+    init(_ arguments: [String]) {
+      func values(_ option: String) -> [String] {
+        arguments.filter { $0.hasPrefix("--\(option)=") }.map { String($0.dropFirst(option.count + 3)) }
+      }
+      self.isSync = arguments.contains("--sync")
+      self.follows = arguments.contains("--follow")
+      self.outputFields = values("output-fields").first.map {
+        Set($0.split(separator: ",").map(String.init))
+      }
+      self.units = values("unit")
+      self.cursor = values("cursor").first
+      self.since = values("since").first.flatMap { Double($0.dropFirst()) }
+      self.lines = values("lines").first.flatMap { Int($0) }
+      self.isOfManager = arguments.contains("_PID=1")
+      self.subjects = arguments.filter { $0.hasPrefix("UNIT=") }.map { String($0.dropFirst("UNIT=".count)) }
+    }
+
+    func select(_ entries: [FakeJournalEntry]) -> [FakeJournalEntry] {
+      let selected = entries.filter { entry in
+        if let cursor, entry.precedes(cursor) { return false }
+        if let since, Double(entry.realtime) < since * 1e6 { return false }
+        return (self.units.isEmpty || self.units.contains(where: entry.isOf))
+          && (!self.isOfManager || entry.isOfManager)
+          && (self.subjects.isEmpty || entry.subject.map { self.subjects.contains($0) } ?? false)
+      }
+      return self.lines.map { selected.suffix($0) } ?? selected
+    }
   }
 }

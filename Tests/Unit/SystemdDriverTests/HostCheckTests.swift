@@ -1,62 +1,46 @@
-import Processes
+import TestHelpers
 import Testing
 
 @testable import SystemdDriver
 
 /// The checks of a host, against commands that answer as on a host where all is well, apart from what a test says.
 @Suite struct HostCheckTests {
-  /// What commands answer, by a part of the command line; the first that fits.
-  private struct Answers: CommandRunner {
-    struct Answer: Sendable {
-      var output = ""
-      var error = ""
-      var status: Int32 = 0
-      var duration: Duration = .milliseconds(7)
-    }
-
-    var answers: [(part: String, answer: Answer)]
-
-    func run(_ command: Command, onOutput: ([UInt8]) async throws -> Void) async throws -> CommandResult {
-      guard let answer = answers.first(where: { command.description.contains($0.part) })?.answer else {
-        throw CommandError.notExecutable(command, reason: "No such file or directory")
-      }
-      if !answer.output.isEmpty { try await onOutput(Array(answer.output.utf8)) }
-      return CommandResult(
-        termination: .exited(answer.status), standardError: Array(answer.error.utf8),
-        duration: answer.duration)
-    }
-  }
-
   private static let missing = "nomad-driver-systemd-check-of-rights.service"
-  private static let wellDone: [(part: String, answer: Answers.Answer)] = [
-    ("systemctl --version", .init(output: "systemd 252 (252.38-1)\n+PAM\n")),
-    ("journalctl --version", .init(output: "systemd 252 (252.38-1)\n+PAM\n")),
-    ("is-system-running", .init(output: "running\n")),
-    ("Version,DefaultTimeoutStopUSec", .init(output: "Version=252.38-1\nDefaultTimeoutStopUSec=1min 30s\n")),
-    (" stop -- ", .init(error: "Failed to stop \(missing): Unit \(missing) not loaded.\n", status: 5)),
-    (" start -- ", .init(error: "Failed to start \(missing): Unit \(missing) not found.\n", status: 5)),
-    (missing, .init(output: "Id=\(missing)\nLoadState=not-found\n")),
-    ("_PID=1", .init(output: "Started something.\n")),
-    ("--sync", .init()),
-    ("--directory=/var/log/journal", .init(output: "Started something.\n")),
-    ("cat-config", .init(output: "# /etc/systemd/journald.conf\n[Journal]\n#RateLimitBurst=1\n")),
-    ("cgroup.controllers", .init(output: "cpuset cpu io memory pids\n")),
+  private static let wellDone: [(part: String, answer: ScriptedRunner.Answer)] = [
+    ("systemctl --version", .output("systemd 252 (252.38-1)\n+PAM\n")),
+    ("journalctl --version", .output("systemd 252 (252.38-1)\n+PAM\n")),
+    ("is-system-running", .output("running\n")),
+    ("Version,DefaultTimeoutStopUSec", .output("Version=252.38-1\nDefaultTimeoutStopUSec=1min 30s\n")),
+    (
+      " stop -- ",
+      .output(standardError: "Failed to stop \(missing): Unit \(missing) not loaded.\n", status: 5)
+    ),
+    (
+      " start -- ",
+      .output(standardError: "Failed to start \(missing): Unit \(missing) not found.\n", status: 5)
+    ),
+    (missing, .output("Id=\(missing)\nLoadState=not-found\n", duration: .milliseconds(7))),
+    ("_PID=1", .output("Started something.\n")),
+    ("--sync", .output()),
+    ("--directory=/var/log/journal", .output("Started something.\n")),
+    ("cat-config", .output("# /etc/systemd/journald.conf\n[Journal]\n#RateLimitBurst=1\n")),
+    ("cgroup.controllers", .output("cpuset cpu io memory pids\n")),
     (
       " web.service",
-      .init(
-        output:
-          "Id=web.service\nNames=web.service\nLoadState=loaded\nActiveState=inactive\nTriggeredBy=web.timer\n"
+      .output(
+        "Id=web.service\nNames=web.service\nLoadState=loaded\nActiveState=inactive\nTriggeredBy=web.timer\n"
       )
     ),
-    ("web.timer", .init(output: "web.timer loaded active waiting A timer\n")),
+    ("web.timer", .output("web.timer loaded active waiting A timer\n")),
   ]
 
   private func checks(
-    _ part: String? = nil, _ answer: Answers.Answer = .init(), prefix: [String] = [], units: [String] = []
+    _ part: String? = nil, _ answer: ScriptedRunner.Answer = .output(), prefix: [String] = [],
+    units: [String] = []
   ) async throws -> [Check] {
     let differing = part.map { [(part: $0, answer: answer)] } ?? []
     return try await HostCheck(
-      runner: Answers(answers: differing + Self.wellDone), commandPrefix: prefix
+      runner: ScriptedRunner(differing + Self.wellDone), commandPrefix: prefix
     ).run(units, killTimeout: .seconds(5))
   }
 
@@ -75,54 +59,65 @@ import Testing
 
   @Test(
     arguments: [
-      ("systemctl --version", .init(output: "systemd 246 (246)\n"), "systemctl", .fail, "247 or later"),
-      ("systemctl --version", .init(output: "GNU coreutils\n"), "systemctl", .fail, "version"),
-      ("journalctl --version", .init(output: "systemd 253 (253)\n"), "journalctl", .warn, "half done"),
-      ("is-system-running", .init(output: "degraded\n", status: 1), "systemd", .warn, "--failed"),
-      ("is-system-running", .init(output: "starting\n", status: 1), "systemd", .warn, "list-jobs"),
-      ("is-system-running", .init(output: "offline\n", status: 1), "systemd", .fail, "PID 1"),
+      ("systemctl --version", .output("systemd 246 (246)\n"), "systemctl", .fail, "247 or later"),
+      ("systemctl --version", .output("GNU coreutils\n"), "systemctl", .fail, "version"),
+      ("journalctl --version", .output("systemd 253 (253)\n"), "journalctl", .warn, "half done"),
+      ("is-system-running", .output("degraded\n", status: 1), "systemd", .warn, "--failed"),
+      ("is-system-running", .output("starting\n", status: 1), "systemd", .warn, "list-jobs"),
+      ("is-system-running", .output("offline\n", status: 1), "systemd", .fail, "PID 1"),
       (
-        "is-system-running", .init(error: "Failed to connect to bus: No such file or directory\n", status: 1),
+        "is-system-running",
+        .output(standardError: "Failed to connect to bus: No such file or directory\n", status: 1),
         "systemd",
         .fail, "D-Bus"
       ),
-      ("Version,Default", .init(output: "Version=257~rc1-1\n"), "systemd", .warn, "daemon-reexec"),
+      ("Version,Default", .output("Version=257~rc1-1\n"), "systemd", .warn, "daemon-reexec"),
       (
         " stop -- ",
-        .init(error: "Failed to stop x.service: Interactive authentication required.\n", status: 1),
+        .output(standardError: "Failed to stop x.service: Interactive authentication required.\n", status: 1),
         "rights", .fail, "polkit"
       ),
       (
-        " start -- ", .init(error: "Failed to start x.service: Access denied\n", status: 4), "rights", .fail,
+        " start -- ", .output(standardError: "Failed to start x.service: Access denied\n", status: 4),
+        "rights", .fail,
         "polkit"
       ),
-      (" start -- ", .init(), "rights", .fail, "not found"),
-      (missing, .init(output: "Id=\(missing)\n", duration: .seconds(1)), "systemctl show", .warn, "later"),
+      (" start -- ", .output(), "rights", .fail, "not found"),
+      (missing, .output("Id=\(missing)\n", duration: .seconds(1)), "systemctl show", .warn, "later"),
       (
-        "_PID=1", .init(error: "No journal files were opened due to insufficient permissions.\n", status: 1),
+        "_PID=1",
+        .output(standardError: "No journal files were opened due to insufficient permissions.\n", status: 1),
         "journal",
         .fail, "systemd-journal"
       ),
-      ("_PID=1", .init(), "journal", .warn, "systemd-journal"),
+      ("_PID=1", .output(), "journal", .warn, "systemd-journal"),
       (
-        "--sync", .init(error: "Failed to connect: Permission denied\n", status: 1), "journal sync", .warn,
+        "--sync", .output(standardError: "Failed to connect: Permission denied\n", status: 1), "journal sync",
+        .warn,
         "root"
       ),
       (
-        "--directory", .init(error: "No journal files were found.\n", status: 1), "journal storage", .fail,
+        "--directory", .output(standardError: "No journal files were found.\n", status: 1), "journal storage",
+        .fail,
         "Storage="
       ),
       (
-        "cat-config", .init(output: "RateLimitBurst=100\nMaxLevelStore=debug\n"), "journal limits", .warn,
+        "cat-config", .output("RateLimitBurst=100\nMaxLevelStore=debug\n"), "journal limits", .warn,
         "few"
       ),
-      ("cat-config", .init(output: "MaxLevelStore = notice\n"), "journal limits", .warn, "dropped"),
-      ("cat-config", .init(error: "No such file\n", status: 1), "journal limits", .warn, "not known"),
-      ("cgroup.controllers", .init(output: "cpu\n"), "cgroup", .warn, "memory, pids"),
-      ("cgroup.controllers", .init(error: "cat: No such file\n", status: 1), "cgroup", .warn, "version 2"),
-    ] as [(String, Answers.Answer, String, Check.Verdict, String)])
+      ("cat-config", .output("MaxLevelStore = notice\n"), "journal limits", .warn, "dropped"),
+      (
+        "cat-config", .output(standardError: "No such file\n", status: 1), "journal limits", .warn,
+        "not known"
+      ),
+      ("cgroup.controllers", .output("cpu\n"), "cgroup", .warn, "memory, pids"),
+      (
+        "cgroup.controllers", .output(standardError: "cat: No such file\n", status: 1), "cgroup", .warn,
+        "version 2"
+      ),
+    ] as [(String, ScriptedRunner.Answer, String, Check.Verdict, String)])
   private func somethingIsWrong(
-    part: String, answer: Answers.Answer, name: String, verdict: Check.Verdict, hint: String
+    part: String, answer: ScriptedRunner.Answer, name: String, verdict: Check.Verdict, hint: String
   ) async throws {
     let checks = try await self.checks(part, answer)
     let check = try #require(checks.first { $0.name == name })
@@ -132,17 +127,17 @@ import Testing
 
   @Test func journalsOtherStorageAndLimits() async throws {
     var checks = try await HostCheck(
-      runner: Answers(
-        answers: [("/var/log/journal", .init(status: 1)), ("/run/log/journal", .init(output: "x\n"))]
+      runner: ScriptedRunner(
+        [("/var/log/journal", .output(status: 1)), ("/run/log/journal", .output("x\n"))]
           + Self.wellDone)
     ).run([], killTimeout: .zero)
     #expect(checks.contains { $0.finding == "volatile, in /run/log/journal" && $0.verdict == .ok })
     // The last assignment counts, an empty one is the default again.
     checks = try await self.checks(
       "cat-config",
-      .init(output: "[Journal]\nRateLimitBurst=5\nRateLimitBurst=2000\nRateLimitIntervalSec=1min\n"))
+      .output("[Journal]\nRateLimitBurst=5\nRateLimitBurst=2000\nRateLimitIntervalSec=1min\n"))
     #expect(checks.contains { $0.finding == "2000 lines in 1min of each unit" && $0.verdict == .ok })
-    checks = try await self.checks("cat-config", .init(output: "RateLimitIntervalSec=0\n"))
+    checks = try await self.checks("cat-config", .output("RateLimitIntervalSec=0\n"))
     #expect(checks.contains { $0.finding == "no rate limit" })
   }
 
@@ -154,7 +149,7 @@ import Testing
 
   @Test func noUnitIsCheckedIfSystemdDoesNotAnswer() async throws {
     let checks = try await self.checks(
-      "systemctl", .init(error: "Failed to connect to bus\n", status: 1), units: ["web"])
+      "systemctl", .output(standardError: "Failed to connect to bus\n", status: 1), units: ["web"])
     #expect(checks.last == Check("unit", of: "web", .fail, "not checked: systemd does not answer"))
     #expect(!checks.contains { $0.name == "rights" })
   }
@@ -176,7 +171,7 @@ import Testing
 
   @Test func whatProgramsSayCannotReachTheTerminal() async throws {
     let check = try #require(
-      try await self.checks("cat-config", .init(output: "RateLimitBurst=\u{1b}[2J\r1\u{202e}\n")).first {
+      try await self.checks("cat-config", .output("RateLimitBurst=\u{1b}[2J\r1\u{202e}\n")).first {
         $0.name == "journal limits"
       })
     #expect(check.finding.unicodeScalars.allSatisfy { $0.value >= 32 && $0.value != 0x202e })

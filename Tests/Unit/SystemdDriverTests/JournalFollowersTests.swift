@@ -80,7 +80,7 @@ import Testing
       self.journal.append("other.service", "x")
       let (a, b, both) = (Reader(), Reader(), Reader())
       let first = try self.follow(
-        "a.service", by: followers, after: .after(try #require(JournalCursor("s=a;i=1"))), a)
+        "a.service", by: followers, after: .after(try #require(self.journal.cursors.first)), a)
       try await a.wait(for: 1)
       let writing = Task {
         for index in 2..<500 {
@@ -164,7 +164,7 @@ import Testing
       self.journal.append("a.service", "meanwhile")
       self.journal.setBroken(false)
       let second = try self.follow(
-        "a.service", by: followers, after: .after(try #require(JournalCursor("s=a;i=1"))), reader)
+        "a.service", by: followers, after: .after(try #require(self.journal.cursors.first)), reader)
       try await reader.wait(for: 2)
       self.journal.append("a.service", "after")
       try await reader.wait(for: 3)

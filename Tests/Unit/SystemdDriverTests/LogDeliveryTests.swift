@@ -8,31 +8,15 @@ import Testing
 
 @testable import SystemdDriver
 
-/// The delivery of a unit's lines, with a journal of this test's own in place of journalctl.
+/// The delivery of a unit's lines, from a journal in memory.
 @Suite struct LogDeliveryTests {
-  /// A journal of entries, printed from the one with the cursor on; a follower ends when it is cancelled.
-  private final class Journal: CommandRunner {
-    private let lines: [String]
-
-    init(_ messages: [String], priority: (Int) -> Int = { _ in 6 }) {
-      self.lines = messages.enumerated().map { index, message in
-        "{\"__CURSOR\":\"s=a;i=\(String(index + 1, radix: 16))\",\"__REALTIME_TIMESTAMP\":\"1\","
-          + "\"__MONOTONIC_TIMESTAMP\":\"1\",\"_BOOT_ID\":\"b\",\"MESSAGE\":\"\(message)\","
-          + "\"PRIORITY\":\"\(priority(index))\"}\n"
-      }
+  /// A journal with lines of the unit, printed in pieces as from a pipe.
+  private func journal(_ messages: [String], priority: (Int) -> Int = { _ in 6 }) -> FakeJournal {
+    let journal = FakeJournal(pieceSize: 10_000)
+    for (index, message) in messages.enumerated() {
+      journal.append("web.service", message, priority: priority(index))
     }
-
-    func run(_ command: Command, onOutput: ([UInt8]) async throws -> Void) async throws -> CommandResult {
-      let cursor = command.arguments.first { $0.hasPrefix("--cursor=") }?.split(separator: "=").last
-      let first = cursor.flatMap { Int($0, radix: 16) }.map { $0 - 1 } ?? 0
-      // In pieces, as from a pipe.
-      let bytes = Array(self.lines[first...].joined().utf8)
-      for start in stride(from: 0, to: bytes.count, by: 10_000) {
-        try await onOutput(Array(bytes[start..<min(start + 10_000, bytes.count)]))
-      }
-      if command.arguments.contains("--follow") { try await Promise<Void>().value }
-      return CommandResult(termination: .exited(0), standardError: [], duration: .zero)
-    }
+    return journal
   }
 
   private struct Setting {
@@ -41,7 +25,7 @@ import Testing
     /// Runs what deliveries share.
     let running: AsyncStream<JournalFollowers>.Continuation
 
-    func unitJournal(_ journal: Journal, resumes: Bool = false) throws -> UnitJournal {
+    func unitJournal(_ journal: FakeJournal, resumes: Bool = false) throws -> UnitJournal {
       let journalctl = Journalctl(runner: journal, path: "/bin/true", logger: quietLogger)
       let followers = JournalFollowers(journalctl, limit: 8)
       self.running.yield(followers)
@@ -50,7 +34,7 @@ import Testing
         journalctl: journalctl, followers: followers, logger: quietLogger)
     }
 
-    func delivery(_ journal: Journal, resumes: Bool = false) throws -> LogDelivery {
+    func delivery(_ journal: FakeJournal, resumes: Bool = false) throws -> LogDelivery {
       try #require(try self.unitJournal(journal, resumes: resumes).logs)
     }
   }
@@ -90,7 +74,7 @@ import Testing
   @Test func interruptedAgainAndAgain() async throws {
     try await self.withSetting { setting in
       let messages = (0..<60).map { "\($0) " + String(repeating: "x", count: ($0 % 7) * 6000 + $0) }
-      let journal = Journal(messages)
+      let journal = self.journal(messages)
       let reader = open(setting.task.stdoutPath, O_RDONLY | O_NONBLOCK | O_CLOEXEC)
       defer { close(reader) }
       let expected = Array((messages.joined(separator: "\n") + "\n").utf8)
@@ -123,7 +107,7 @@ import Testing
         close(output)
         close(error)
       }
-      let unitJournal = try setting.unitJournal(Journal(messages, priority: { $0 % 3 == 0 ? 3 : 6 }))
+      let unitJournal = try setting.unitJournal(self.journal(messages, priority: { $0 % 3 == 0 ? 3 : 6 }))
       let finishing = Task { try await unitJournal.finish { _ in } }
       var (outputBytes, errorBytes): ([UInt8], [UInt8]) = ([], [])
       func text(_ isError: Bool) -> String {
@@ -151,7 +135,7 @@ import Testing
 
   @Test func aKeeperKeepsTheFIFOsOpenAndIsAdopted() async throws {
     try await self.withSetting { setting in
-      let journal = Journal([])
+      let journal = self.journal([])
       var first: LogDelivery? = try setting.delivery(journal)
       await first?.keepFIFOsOpen()
       first = nil
@@ -174,7 +158,7 @@ import Testing
   @Test func aFinishThatIsInterrupted() async throws {
     try await self.withSetting { setting in
       let messages = (0..<20).map { "\($0) " + String(repeating: "x", count: 10_000) }
-      let journal = Journal(messages)
+      let journal = self.journal(messages)
       let reader = open(setting.task.stdoutPath, O_RDONLY | O_NONBLOCK | O_CLOEXEC)
       defer { close(reader) }
       let first = try setting.unitJournal(journal)

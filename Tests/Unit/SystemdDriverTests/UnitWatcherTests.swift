@@ -1,49 +1,22 @@
 import AsyncPrimitives
-import Logging
-import Processes
 import Synchronization
 import Systemd
+import TestHelpers
 import Testing
 
 @testable import SystemdDriver
 
-/// Answers as systemctl would for units in given states, and can fail.
-private final class FakeSystemd: CommandRunner {
-  struct State {
-    var units: [String: String] = [:]
-    var isFailing = false
-    var shows = 0
-  }
-
-  let state = Mutex(State())
-
-  func run(_ command: Command, onOutput: ([UInt8]) async throws -> Void) async throws -> CommandResult {
-    let names = command.arguments.drop { $0 != "--" }.dropFirst()
-    let isShow = command.arguments.contains("show")
-    let (output, isFailing) = self.state.withLock { state in
-      if isShow { state.shows += 1 }
-      let lines = names.compactMap { name in
-        state.units[name].map { activeState in
-          isShow
-            ? "Id=\(name)\nNames=\(name)\nLoadState=loaded\nActiveState=\(activeState)\n"
-            : "\(name) loaded \(activeState) sub description"
-        }
-      }
-      return (lines.joined(separator: "\n") + "\n", state.isFailing)
-    }
-    if !isFailing { try await onOutput(Array(output.utf8)) }
-    return CommandResult(termination: .exited(isFailing ? 1 : 0), standardError: [], duration: .zero)
-  }
-}
-
 @Suite struct UnitWatcherTests {
   private let systemd = FakeSystemd()
   private let unit: UnitName
+  private let service: FakeSystemd.Unit
 
   init() throws {
     self.unit = try UnitName("a.service")
-    self.systemd.state.withLock { $0.units["a.service"] = "active" }
+    self.service = self.systemd.add("a.service") { $0.request(.start) }
   }
+
+  private var showCount: Int { self.systemd.commands(.show).count }
 
   private func withWatcher(
     fullPollInterval: Duration = .seconds(3600), _ body: (UnitWatcher) async throws -> Void
@@ -51,7 +24,7 @@ private final class FakeSystemd: CommandRunner {
     let watcher = UnitWatcher(
       systemctl: Systemctl(runner: self.systemd, path: "/bin/systemctl"), pollInterval: .milliseconds(5),
       fullPollInterval: fullPollInterval,
-      logger: Logger(label: "tests") { _ in SwiftLogNoOpLogHandler() })
+      logger: quietLogger)
     let running = Task { await watcher.run() }
     defer { running.cancel() }
     try await body(watcher)
@@ -61,23 +34,23 @@ private final class FakeSystemd: CommandRunner {
     try await self.withWatcher { watcher in
       let isDown = Promise<Void>()
       let isUp = Promise<Void>()
-      _ = watcher.watch(self.unit) { look in
-        let status = look.status
+      _ = watcher.watch(self.unit) { observation in
+        let status = observation.status
         status.activeState == .failed ? isDown.fulfil(()) : isUp.fulfil(())
       }
       try await isUp.value
-      self.systemd.state.withLock { $0.units["a.service"] = "failed" }
+      self.service.exit(1)
       try await isDown.value
     }
   }
 
   @Test func aUnitThatIsUnloadedIsLookedAt() async throws {
     try await self.withWatcher { watcher in
-      let looks = Mutex(0)
-      _ = watcher.watch(self.unit) { _ in looks.withLock { $0 += 1 } }
-      // It stays inactive, and each tick looks whether it still is.
-      self.systemd.state.withLock { $0.units["a.service"] = "inactive" }
-      while looks.withLock({ $0 < 3 }) { await Task.yield() }
+      let observations = Mutex(0)
+      _ = watcher.watch(self.unit) { _ in observations.withLock { $0 += 1 } }
+      // It stays inactive, and is polled at each tick.
+      self.service.exit(0)
+      while observations.withLock({ $0 < 3 }) { await Task.yield() }
     }
   }
 
@@ -88,17 +61,17 @@ private final class FakeSystemd: CommandRunner {
       let isUp = Promise<Void>()
       _ = watcher.watch(self.unit) { _ in isUp.fulfil(()) }
       try await isUp.value
-      let shows = self.systemd.state.withLock { $0.shows }
-      // The other one is down, so that it is looked at on each tick.
-      self.systemd.state.withLock { $0.units["b.service"] = "inactive" }
+      let shows = self.showCount
+      // The other one is down, so that it is polled at each tick.
+      self.systemd.add("b.service")
       let seen = Mutex<Set<String>>([])
-      _ = watcher.watch(other) { look in
-        let status = look.status
+      _ = watcher.watch(other) { observation in
+        let status = observation.status
         ticks.withLock { $0 += 1 }
         seen.withLock { _ = $0.insert(status.id) }
       }
       while ticks.withLock({ $0 < 5 }) { await Task.yield() }
-      #expect(self.systemd.state.withLock { $0.shows } > shows)
+      #expect(self.showCount > shows)
       #expect(seen.withLock { $0 } == ["b.service"])
     }
   }
@@ -133,8 +106,8 @@ private final class FakeSystemd: CommandRunner {
       let isUp = Promise<Void>()
       let isDown = Promise<Void>()
       let others = Mutex(0)
-      _ = watcher.watch(self.unit) { look in
-        let status = look.status
+      _ = watcher.watch(self.unit) { observation in
+        let status = observation.status
         switch status.activeState {
         case .active: isUp.fulfil(())
         case .failed: isDown.fulfil(())
@@ -142,19 +115,19 @@ private final class FakeSystemd: CommandRunner {
         }
       }
       try await isUp.value
-      self.systemd.state.withLock { $0.isFailing = true }
+      self.systemd.fail(.show, .unreachable)
+      self.systemd.fail(.listUnits, .unreachable)
       watcher.hint(self.unit)
-      let shows = self.systemd.state.withLock { $0.shows }
+      let shows = self.showCount
       // It is tried again and again, and nothing is told.
-      while self.systemd.state.withLock({ $0.shows < shows + 1 }) {
+      while self.showCount < shows + 1 {
         watcher.hint(self.unit)
         await Task.yield()
       }
       #expect(isDown.current == nil && others.withLock { $0 } == 0)
-      self.systemd.state.withLock { state in
-        state.isFailing = false
-        state.units["a.service"] = "failed"
-      }
+      self.service.exit(1)
+      self.systemd.recover(.show)
+      self.systemd.recover(.listUnits)
       try await isDown.value
     }
   }

@@ -1,27 +1,17 @@
 import ControlGroups
-import Processes
 import Synchronization
 import Systemd
+import TestHelpers
 import Testing
 
 @testable import SystemdDriver
 
 @Suite struct UsageSamplerTests {
-  /// Answers `show` for units, and counts the commands.
-  private final class FakeSystemd: CommandRunner {
-    let shows = Mutex<[[String]]>([])
-    private let isFailing: Bool
-
-    init(isFailing: Bool = false) { self.isFailing = isFailing }
-
-    func run(_ command: Command, onOutput: ([UInt8]) async throws -> Void) async throws -> CommandResult {
-      let names = command.arguments.drop { $0 != "--" }.dropFirst()
-      self.shows.withLock { $0.append(Array(names)) }
-      let text = names.map { "Id=\($0)\nNames=\($0)\nCPUUsageNSec=7\n" }.joined(separator: "\n")
-      if !self.isFailing { try await onOutput(Array(text.utf8)) }
-      return CommandResult(
-        termination: .exited(self.isFailing ? 1 : 0), standardError: [], duration: .zero)
-    }
+  /// A systemd in which units have used some CPU time.
+  private func systemd(_ units: [UnitName]) -> FakeSystemd {
+    let systemd = FakeSystemd()
+    for unit in units { systemd.add(unit.name) { $0.properties["CPUUsageNSec"] = "7" } }
+    return systemd
   }
 
   private func withSampler(_ systemd: FakeSystemd, _ body: (UsageSampler) async throws -> Void) async throws {
@@ -32,9 +22,9 @@ import Testing
   }
 
   @Test func systemdIsAskedWhereFilesCannotBe() async throws {
-    let systemd = FakeSystemd()
+    let units = try (1...20).map { try UnitName("u\($0).service") }
+    let systemd = self.systemd(units)
     try await self.withSampler(systemd) { sampler in
-      let units = try (1...20).map { try UnitName("u\($0).service") }
       try await withThrowingTaskGroup(of: ControlGroupUsage.self) { group in
         for unit in units + units {
           group.addTask { try await sampler.usage(of: unit, in: "/system.slice/\(unit)") }
@@ -42,14 +32,16 @@ import Testing
         for try await usage in group { #expect(usage.cpuTime == 7 && usage.memory == nil) }
       }
       // However they fell into batches, no command asked for a unit twice.
-      for show in systemd.shows.withLock({ $0 }) { #expect(Set(show).count == show.count) }
+      for show in systemd.commands(.show) { #expect(Set(show.operands).count == show.operands.count) }
       let usage = try await sampler.usage(of: units[0], in: nil)
       #expect(usage.cpuTime == nil)
     }
   }
 
   @Test func aFailureReachesAllWhoAsk() async throws {
-    try await self.withSampler(FakeSystemd(isFailing: true)) { sampler in
+    let systemd = FakeSystemd()
+    systemd.fail(.show, .unreachable)
+    try await self.withSampler(systemd) { sampler in
       let unit = try UnitName("a.service")
       await #expect(throws: SystemdError.self) { try await sampler.usage(of: unit, in: "/a") }
       await #expect(throws: SystemdError.self) { try await sampler.usage(of: unit, in: "/a") }
