@@ -7,7 +7,7 @@ import Testing
 @testable import SystemdDriver
 
 /// Starts that Nomad cancels, wherever they are.
-@Suite struct DriverCancellationTests {
+@Suite(.timeLimit(.minutes(1))) struct DriverCancellationTests {
   @Test(
     arguments: [(.show, .before), (.show, .after), (.start, .before), (.start, .after)]
       as [(FakeCommand.Kind, HeldCommand.Point)])

@@ -5,7 +5,7 @@ import Testing
 
 @testable import SystemdDriver
 
-@Suite struct DriverDestroyTests {
+@Suite(.timeLimit(.minutes(1))) struct DriverDestroyTests {
   @Test func aRunningTaskIsKeptWithoutForce() async throws {
     try await withDriver { driver, systemd in
       let web = systemd.add("web.service")

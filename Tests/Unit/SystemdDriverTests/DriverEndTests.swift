@@ -6,7 +6,7 @@ import Testing
 @testable import SystemdDriver
 
 /// What the end of a unit is to Nomad, and what is not an end.
-@Suite struct DriverEndTests {
+@Suite(.timeLimit(.minutes(1))) struct DriverEndTests {
   /// An end, and what Nomad is to hear of it.
   struct End: Sendable {
     let exit: MainProcessExit

@@ -7,7 +7,7 @@ import Testing
 @testable import SystemdDriver
 
 /// systemctl and journalctl that fail, or cannot be reached, at each step of a task's life.
-@Suite struct DriverFailureTests {
+@Suite(.timeLimit(.minutes(1))) struct DriverFailureTests {
   // MARK: Before the start
 
   @Test func systemdIsBackAMomentLater() async throws {

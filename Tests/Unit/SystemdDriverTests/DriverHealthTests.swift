@@ -7,7 +7,7 @@ import Testing
 @testable import SystemdDriver
 
 /// What the driver says of itself, and how it takes its configuration.
-@Suite struct DriverHealthTests {
+@Suite(.timeLimit(.minutes(1))) struct DriverHealthTests {
   /// What a driver says first.
   private func fingerprint(_ driver: SystemdDriver) async throws -> Fingerprint {
     struct Seen: Error { let fingerprint: Fingerprint }

@@ -7,7 +7,7 @@ import Testing
 @testable import SystemdDriver
 
 /// The lines of a unit on their way to Nomad's log collector.
-@Suite struct DriverLogTests {
+@Suite(.timeLimit(.minutes(1))) struct DriverLogTests {
   @Test func linesGoToTheirStreams() async throws {
     try await withDriver { driver, systemd in
       let web = systemd.add("web.service")

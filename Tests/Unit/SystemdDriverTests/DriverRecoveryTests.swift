@@ -9,7 +9,7 @@ import Testing
 @testable import SystemdDriver
 
 /// Tasks that an earlier process of the plugin has started.
-@Suite struct DriverRecoveryTests {
+@Suite(.timeLimit(.minutes(1))) struct DriverRecoveryTests {
   private let systemd = FakeSystemd()
   private let web: FakeSystemd.Unit
 

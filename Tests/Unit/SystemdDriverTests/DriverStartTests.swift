@@ -10,7 +10,7 @@ import Testing
 @testable import SystemdDriver
 
 /// When a start is answered, and which units are refused.
-@Suite struct DriverStartTests {
+@Suite(.timeLimit(.minutes(1))) struct DriverStartTests {
   @Test func aService() async throws {
     try await withDriver { driver, systemd in
       let web = systemd.add("web.service")

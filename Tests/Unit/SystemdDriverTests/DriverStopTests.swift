@@ -6,7 +6,7 @@ import Testing
 
 @testable import SystemdDriver
 
-@Suite struct DriverStopTests {
+@Suite(.timeLimit(.minutes(1))) struct DriverStopTests {
   @Test func aServiceThatEndsBySIGTERM() async throws {
     try await withDriver { driver, systemd in
       let web = systemd.add("web.service")

@@ -9,7 +9,7 @@ import Testing
 @testable import SystemdDriver
 
 /// What can be asked of a task that runs: its state, its events, its usage, signals to it.
-@Suite struct DriverTaskTests {
+@Suite(.timeLimit(.minutes(1))) struct DriverTaskTests {
   // MARK: Inspect
 
   @Test func theUnitsStateIsTold() async throws {
