@@ -34,6 +34,13 @@ package final class FakeJournal: CommandRunner {
   /// The cursors of all entries.
   package var cursors: [JournalCursor] { self.state.withLock { $0.entries.compactMap(\.cursor) } }
 
+  /// When an entry was made, in microseconds since the boot.
+  ///
+  /// - Parameter number: counts the entries from 1 on.
+  package func monotonicTime(of number: Int) -> UInt64 {
+    self.state.withLock { $0.entries[number - 1].monotonic }
+  }
+
   /// Adds lines that a process of a unit has printed.
   package func append(_ unit: String, _ messages: String..., priority: Int = 6) {
     for message in messages {

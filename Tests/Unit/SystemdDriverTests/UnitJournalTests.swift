@@ -2,6 +2,7 @@ import AsyncPrimitives
 import Foundation
 import Logging
 import NomadPlugin
+import Processes
 import Synchronization
 import Systemd
 import TestHelpers
@@ -11,7 +12,7 @@ import Testing
 
 /// What a unit's journal tells its task, with and without logs.
 @Suite struct UnitJournalTests {
-  private let journal = FakeJournal()
+  private let journal = FakeJournal(pieceSize: 1 << 20)
   private let unit: UnitName
   private let timer: UnitName
 
@@ -93,11 +94,17 @@ import Testing
       #expect(unitJournal.logs == nil)
       let events = Events()
       try await self.following(unitJournal, events) {
-        try await eventually("the first hint") { events.all == [.lifecycle(2)] }
+        try await eventually("the first hint") {
+          events.all == [.lifecycle(self.journal.monotonicTime(of: 2))]
+        }
         for _ in 0..<500 { self.journal.append("web.service", "line") }
         self.journal.appendFromManager(about: "web.timer", "Stopped.")
         self.journal.appendFromManager(about: "web.service", "Stopped.")
-        try await eventually("the second hint") { events.all == [.lifecycle(2), .lifecycle(504)] }
+        try await eventually("the second hint") {
+          events.all == [
+            .lifecycle(self.journal.monotonicTime(of: 2)), .lifecycle(self.journal.monotonicTime(of: 504)),
+          ]
+        }
       }
       let commands = self.journal.commands
       #expect(commands.contains { $0.hasSuffix(" _PID=1 UNIT=web.service") })
@@ -113,26 +120,34 @@ import Testing
       let events = Events()
       try await self.following(unitJournal, events) {
         self.journal.appendFromManager(about: "web.service", "Started.")
-        try await eventually("the first hint") { events.all == [.lifecycle(1)] }
+        try await eventually("the first hint") {
+          events.all == [.lifecycle(self.journal.monotonicTime(of: 1))]
+        }
         self.journal.setBroken(true)
         try await eventually("no follower") { self.journal.followerCount == 0 }
         self.journal.appendFromManager(about: "web.service", "Stopped.")
         self.journal.setBroken(false)
-        try await eventually("the second hint") { events.all == [.lifecycle(1), .lifecycle(2)] }
+        try await eventually("the second hint") {
+          events.all == [
+            .lifecycle(self.journal.monotonicTime(of: 1)), .lifecycle(self.journal.monotonicTime(of: 2)),
+          ]
+        }
       }
     }
   }
 
   /// A recovered task is polled at once, which tells what came of all that was said before.
   @Test func hintsOfARecoveredTaskBeginNow() async throws {
+    let bootID = try #require(BootID.current)
     self.journal.appendFromManager(about: "web.service", "Started.")
-    try await self.withUnitJournal(for: Self.withoutLogs, resumes: true, bootID: "0a") { unitJournal in
+    try await self.withUnitJournal(for: Self.withoutLogs, resumes: true, bootID: bootID) { unitJournal in
       let events = Events()
       try await self.following(unitJournal, events) {
         try await eventually("a follower") { self.journal.followerCount == 1 }
-        #expect(self.journal.commands.last?.contains(" --cursor=b=0a;m=") == true)
+        #expect(
+          self.journal.commands.last?.contains(" --cursor=b=\(bootID.filter { $0 != "-" });m=") == true)
         self.journal.appendFromManager(about: "web.service", "Stopped.")
-        try await eventually("a hint") { events.all == [.lifecycle(2)] }
+        try await eventually("a hint") { events.all == [.lifecycle(self.journal.monotonicTime(of: 2))] }
       }
     }
   }
@@ -164,7 +179,7 @@ import Testing
         let events = Events()
         try await self.following(unitJournal, events) {
           // The FIFO does not hold all lines, and nobody reads them.
-          try await eventually("the hint") { events.all == [.lifecycle(41)] }
+          try await eventually("the hint") { events.all == [.lifecycle(self.journal.monotonicTime(of: 41))] }
           var output = ""
           try await eventually("the last line") {
             output += self.read(reader)
@@ -172,7 +187,7 @@ import Testing
           }
           #expect(output.split(separator: "\n").count == 41)
         }
-        #expect(events.all == [.lifecycle(41)])
+        #expect(events.all == [.lifecycle(self.journal.monotonicTime(of: 41))])
       }
     }
   }
