@@ -1,4 +1,3 @@
-import ControlGroups
 import Testing
 
 @testable import ExecHelper
@@ -47,38 +46,5 @@ import Testing
     host = ExecContext.HostContext(properties: [:])
     #expect(host == ExecContext.HostContext())
     #expect(host.directory == "/" && !host.isDirectoryOptional)
-  }
-
-  @Test func membership() {
-    let unified = ControlGroupMembership(Array("0::/system.slice/a.service/x:y\n".utf8))
-    let legacy = ControlGroupMembership(
-      Array("4:cpu,cpuacct:/system.slice\n1:name=systemd:/system.slice/a.service\n0::/\n".utf8))
-    for membership in [unified, legacy] {
-      #expect(membership.isInside("/system.slice/a.service"))
-      for group in ["/system.slice/a.servic", "/system.slice/b.service", "/", "", "system.slice"] {
-        #expect(!membership.isInside(group))
-      }
-    }
-    #expect(!legacy.isInside("/system.slice/a.service/x"))
-    #expect(
-      !ControlGroupMembership(Array("nonsense\n4:cpu:/system.slice/a.service\n".utf8)).isInside(
-        "/system.slice"))
-  }
-
-  @Test func credentials() throws {
-    let status = """
-      Name:\tUid:\t7\r
-      Umask:\t0027
-      Uid:\t1000\t0\t0\t0
-      Gid:\t100\t0\t0\t0
-      Groups:\t4 24\u{20}
-      CapBnd:\t000001ffffffffff
-      NoNewPrivs:\t1
-      """
-    let credentials = try #require(ProcessCredentials(status: Array(status.utf8)))
-    #expect(credentials.userID == 1000 && credentials.groupID == 100 && credentials.groups == [4, 24])
-    #expect(credentials.mask == 0o27 && credentials.boundingSet == 0x1ff_ffff_ffff)
-    #expect(credentials.hasNoNewPrivileges)
-    #expect(ProcessCredentials(status: Array("Uid:\t1\nGid:\t1\n".utf8)) == nil)
   }
 }

@@ -203,37 +203,6 @@ import Testing
     return Array(try (try #require(value as? [Any])).map { try self.bytes($0) }.joined(separator: [0x0a]))
   }
 
-  // MARK: Cursors
-
-  @Test(arguments: ["s=0", cursor, "a=1;b=2", "s=" + String(repeating: "f", count: 510)])
-  func takesCursors(text: String) {
-    #expect(JournalCursor(text)?.text == text)
-  }
-
-  @Test(arguments: [
-    "", "s", "s=", "=1", "s=1;", ";s=1", "s=1;;i=2", "s=G", "S=1", "ss=1", "s=1 ", "s=1\n", "s==1", "s=1;i",
-    "--help",
-    "s=１", "s=A", "s=1;i=", "s=" + String(repeating: "f", count: 511),
-  ])
-  func refusesOtherCursors(text: String) {
-    #expect(JournalCursor(text) == nil)
-  }
-
-  /// By the numbers of one sequence, by the clock of one boot, and else by the wall clock.
-  @Test(
-    arguments: [
-      ("s=a;i=9;b=1;m=9;t=9", "s=a;i=a;b=1;m=1;t=1", true), ("s=a;i=9;t=1", "s=b;i=a;t=2", true),
-      ("s=a;i=1;b=1;m=8;t=9", "s=b;i=1;b=1;m=9;t=8", true),
-      ("s=a;i=1;b=1;m=8;t=8", "s=b;i=1;b=2;m=7;t=9", true),
-      ("s=a;i=1;b=1;m=1;t=1", "s=a;i=1;b=1;m=1;t=1", false), ("s=a", "s=a", false),
-      ("s=a;i=1", "s=a;i=fffffffffffffffff", false),
-    ])
-  func ordersCursors(first: String, second: String, precedes: Bool) throws {
-    let (first, second) = (try #require(JournalCursor(first)), try #require(JournalCursor(second)))
-    #expect(first.precedes(second) == precedes)
-    #expect(!second.precedes(first))
-  }
-
   // MARK: Units
 
   @Test(
