@@ -130,7 +130,7 @@ import Testing
   @Test func theStartSucceedsAndTheUnitCannotBeShown() async throws {
     try await withDriver { driver, systemd in
       let web = systemd.add("web.service")
-      let command = systemd.hold(.start, .after)
+      let command = systemd.hold(.start)
       let start = Task { try await driver.start("web") }
       try await command.arrived()
       systemd.fail(.show, .unreachable)

@@ -23,7 +23,12 @@ import Testing
     try await withDriver { driver, systemd in
       let web = systemd.add("web.service") { $0.ignoresTermination = true }
       let id = try await driver.start("web")
-      try await driver.stopTask(id, timeout: .milliseconds(50), signal: nil)
+      let kill = systemd.hold(.kill)
+      async let stop: Void = driver.stopTask(id, timeout: .milliseconds(50), signal: nil)
+      try await kill.arrived()
+      try await eventually("SIGTERM") { web.state.signals == ["SIGTERM"] }
+      kill.resume()
+      try await stop
       #expect(web.state.signals == ["SIGTERM", "SIGKILL"])
       #expect(systemd.commands(.kill).first?.text.contains("--signal=SIGKILL --kill-who=all") == true)
       let result = try await driver.waitTask(id)

@@ -68,21 +68,25 @@ import Testing
     }
   }
 
-  @Test func anEventOfAUnitThatHasNotBeenSeenWaits() async throws {
+  /// Events have what systemd says of the run that they are about.
+  @Test func eventsWaitUntilTheUnitHasBeenSeen() async throws {
     try await withDriver { driver, systemd in
       let web = systemd.add("web.service")
-      // The poll that the start leads to; the one before it has its answer.
-      let config = try TaskConfig.test(unit: "web")
-      let first = systemd.hold(.show)
-      let start = Task { try await driver.startTask(config) }
-      try await first.arrived()
-      let second = systemd.hold(.show)
-      first.resume()
+      let events = TaskEvents()
+      async let reports: Void = driver.taskEvents { events.append($0) }
+      let command = systemd.hold(.start)
+      let start = Task { try await driver.start("web") }
+      try await command.arrived()
+      let show = systemd.hold(.show)
+      command.resume()
       _ = try await start.value
-      try await second.arrived()
-      second.resume()
-      let event = try await driver.event("Started web.service")
+      try await show.arrived()
+      #expect(events.all.isEmpty)
+      show.resume()
+      let event = try await events.event(with: "Started web.service")
       #expect(event.annotations["invocation_id"] == web.state.invocationID)
+      driver.endEvents()
+      try await reports
     }
   }
 
