@@ -106,7 +106,7 @@ import Transcripts
           "--replay-speed", speed, unit)
         #expect(replayed.status == recorded.status && replayed.output == recorded.output)
         #expect(
-          replayed.errorLines.filter { !$0.contains("The recording goes on") } == recorded.errorLines)
+          replayed.errorLines.filter { !$0.contains("The replay waits for") } == recorded.errorLines)
       }
     }
   }
@@ -117,7 +117,7 @@ import Transcripts
       let script = """
         set -m; program=$1; directory=$2; shift 2
         "$program" "$@" > $directory/out 2> $directory/err & pid=$!
-        until grep -qs "The recording goes on" $directory/err; do
+        until grep -qs "The replay waits for" $directory/err; do
           kill -0 $pid || break
           sleep 0.02
         done
