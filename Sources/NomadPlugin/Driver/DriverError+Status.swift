@@ -57,7 +57,7 @@ extension RPCError {
 }
 
 extension DriverError {
-  /// The error of a driver that a failed call tells of; nil where the call failed for another reason.
+  /// The error of a driver that a failed call tells of; nil if the call failed for another reason.
   init?(status: RPCError, method: String) {
     switch status.code {
     case .unimplemented:

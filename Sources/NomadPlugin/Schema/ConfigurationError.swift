@@ -17,7 +17,7 @@ public struct ConfigurationError: Error, Sendable, Hashable, CustomStringConvert
   }
 }
 
-/// Decodes a block as Nomad sends it: a MessagePack map with an entry for each attribute of the schema, nil where
+/// Decodes a block as Nomad sends it: a MessagePack map with an entry for each attribute of the schema, nil if
 /// the attribute is not set. No bytes at all stand for an empty block.
 func decodeBlock<T: Decodable>(
   _ type: T.Type, from bytes: [UInt8], named block: String

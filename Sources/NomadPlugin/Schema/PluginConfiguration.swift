@@ -9,7 +9,7 @@ public struct PluginConfiguration: Sendable, Hashable {
   /// The version of Nomad's plugin API that the agent chose, such as `0.1.0`.
   public var apiVersion: String
 
-  /// The agent; nil where it only asks whether the configuration is valid.
+  /// The agent; nil if it only asks whether the configuration is valid.
   public var agent: AgentConfiguration?
 
   /// Makes a configuration.

@@ -52,7 +52,7 @@ struct UnitStatistics {
     return cpu.percent.map(topology.ticks(percent:))
   }
 
-  /// The share of one processor that an increase of CPU time is, both in nanoseconds; nil where it is not known.
+  /// The share of one processor that an increase of CPU time is, both in nanoseconds; nil if it is not known.
   private static func percent(_ last: UInt64?, _ now: UInt64?, _ elapsed: Duration) -> Double? {
     guard let last, let now, now >= last, elapsed > .zero else { return nil }
     return Double(now - last) / (elapsed / .nanoseconds(1)) * 100

@@ -47,7 +47,7 @@ final class UsageSampler: Sendable {
   private static let window: Duration = .milliseconds(10)
 
   /// - Parameters:
-  ///   - groups: those of this host; nil where they are not the units'.
+  ///   - groups: those of this host; nil if they are not the units'.
   ///   - systemctl: asks systemd.
   init(groups: ControlGroups?, systemctl: Systemctl) {
     self.groups = groups

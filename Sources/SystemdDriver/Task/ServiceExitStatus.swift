@@ -5,7 +5,7 @@ import Systemd
 struct ServiceExitStatus: CustomStringConvertible {
   let description: String
 
-  /// Nil where a process has ended in another way: as far as can be told, the program's own.
+  /// nil if a process has ended in another way: as far as can be told, the program's own.
   init?(_ exit: MainProcessExit) {
     guard case .exited(let status) = exit else { return nil }
     switch status {

@@ -1,7 +1,7 @@
 import Systemd
 
 extension UnitStatus {
-  /// A time from which on all lines of an active unit's run are in the journal, and none of a run before; nil where it is
+  /// A time from which on all lines of an active unit's run are in the journal, and none of a run before; nil if it is
   /// not known.
   ///
   /// systemd notes that a unit has left the inactive state after it has started its process, which may have said something

@@ -92,7 +92,7 @@ struct RunCommand: AsyncParsableCommand {
   private func runTask(
     _ nomad: NomadPluginClient<some ClientTransport>, _ signals: InterruptSignals
   ) async throws -> ExitResult {
-    // As it is with Nomad, but for a replay as fast as it can, which the looks would hold up.
+    // As it is with Nomad, but for a replay as fast as it can, which the polls would hold up.
     let options: MessagePackValue = [
       "command_prefix": .array(self.prefix.commandPrefix.map { .string($0) }),
       "poll_interval": self.replay != nil && self.replaySpeed == 0 ? "100ms" : "1s",
