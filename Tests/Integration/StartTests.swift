@@ -93,17 +93,6 @@ import Testing
     try await Units.systemctl("reset-failed", unit)
   }
 
-  @Test(arguments: ["exec", "notify", "forking", "oneshot"])
-  func aProgramThatCannotBeExecuted(type: String) async throws {
-    let unit = try await Units.install("[Service]", "Type=\(type)", "ExecStart=/no/such/program")
-    try await Nomad.run { nomad in
-      let text = try #require(self.recoverable(try await self.failure(nomad, unit)))
-      #expect(text.contains(unit) && text.contains("failed"), "\(text)")
-      if type != "forking" { #expect(text.contains("EXEC"), "\(text)") }
-    }
-    try await Units.systemctl("reset-failed", unit)
-  }
-
   @Test func aStartThatTakesTooLong() async throws {
     let unit = try await Units.install(
       "[Service]", "Type=notify", "TimeoutStartSec=1", "ExecStart=/bin/sleep infinity")
