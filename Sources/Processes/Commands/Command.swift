@@ -11,16 +11,21 @@ public struct Command: Sendable, Hashable {
   /// The time after which the program and its process group are killed; nil if it may run for ever.
   public var timeLimit: Duration?
 
+  /// Whether the program gets this process's environment rather than a made one. See ``ProcessCommandRunner``.
+  public var inheritsEnvironment: Bool
+
   /// The largest number of bytes of standard output that ``CommandRunner/run(_:)`` collects.
   public var outputLimit: Int
 
   /// Describes a command.
   public init(
-    executable: String, arguments: [String] = [], timeLimit: Duration? = nil, outputLimit: Int = 4 << 20
+    executable: String, arguments: [String] = [], timeLimit: Duration? = nil,
+    inheritsEnvironment: Bool = false, outputLimit: Int = 4 << 20
   ) {
     self.executable = executable
     self.arguments = arguments
     self.timeLimit = timeLimit
+    self.inheritsEnvironment = inheritsEnvironment
     self.outputLimit = outputLimit
   }
 }

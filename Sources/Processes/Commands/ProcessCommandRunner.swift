@@ -3,27 +3,43 @@ public import Logging
 
 /// Runs commands as child processes.
 ///
-/// The child's environment is this process's, with a fixed locale, time zone and no pager, so that output can
-/// be parsed. It runs in `/` and leads a process group of its own. At its time limit, on cancellation and
+/// The child's environment is a made one: `PATH`, a fixed locale and time zone, no pager. Nothing that is set for this process
+/// changes what a program of systemd's answers (`SYSTEMD_LOG_LEVEL`, `SYSTEMD_OFFLINE` …). A program that needs this process's
+/// environment, such as `ssh` (``Command/inheritsEnvironment``), gets it without the variables that systemd's programs look at.
+///
+/// The child runs in `/` and leads a process group of its own. At its time limit, on cancellation and
 /// when its output is refused the whole group gets SIGTERM, and SIGKILL half a second later. Descendants that
 /// outlive the child itself are not waited for; what they write later is not read.
 public struct ProcessCommandRunner: CommandRunner {
   private let environment: [[UInt8]]
+  private let inheritedEnvironment: [[UInt8]]
   private let logger: Logger
 
   /// Makes a runner.
   ///
   /// - Parameters:
   ///   - logger: gets one line at debug level for each command that has ended.
-  ///   - environment: what children inherit, apart from the variables that are set for them.
+  ///   - environment: this process's environment.
   public init(logger: Logger, environment: [String: String] = ProcessInfo.processInfo.environment) {
     self.logger = logger
-    let defaults = ["PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/"]
     let fixed = [
       "LC_ALL": "C.UTF-8", "TZ": "UTC", "SYSTEMD_PAGER": "", "SYSTEMD_COLORS": "0", "SYSTEMD_URLIFY": "0",
     ]
-    self.environment = defaults.merging(environment) { $1 }.merging(fixed) { $1 }
-      .map { Array("\($0.key)=\($0.value)".utf8) }
+    let path = ["PATH": environment["PATH"] ?? "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"]
+    self.environment = Self.lines(path.merging(fixed) { $1 })
+    let inherited = environment.filter { name, _ in
+      !Self.namesOfSystemd.contains(name) && !Self.prefixesOfSystemd.contains { name.hasPrefix($0) }
+    }
+    self.inheritedEnvironment = Self.lines(
+      ["HOME": "/"].merging(path) { $1 }.merging(inherited) { $1 }.merging(fixed) { $1 })
+  }
+
+  /// The variables that programs of systemd's look at, or that systemd sets for one process alone.
+  private static let namesOfSystemd: Set = ["NOTIFY_SOCKET"]
+  private static let prefixesOfSystemd = ["SYSTEMD_", "DBUS_", "LISTEN_"]
+
+  private static func lines(_ environment: [String: String]) -> [[UInt8]] {
+    environment.map { Array("\($0.key)=\($0.value)".utf8) }
   }
 
   /// Runs a command as a child process.
@@ -32,7 +48,9 @@ public struct ProcessCommandRunner: CommandRunner {
     let start = ContinuousClock.now
     do {
       let (standardError, exit) = try await ChildProcess.run(
-        command, ChildProcess.Options(environment: self.environment)
+        command,
+        ChildProcess.Options(
+          environment: command.inheritsEnvironment ? self.inheritedEnvironment : self.environment)
       ) { child in
         async let standardError = Self.lastBytes(of: child.standardError)
         do {

@@ -1,30 +1,27 @@
 extension JournalEntry {
   /// Which fields are asked for: the fewer, the faster journalctl is.
   public enum Detail: Sendable {
-    /// Only what tells which unit the service manager reports on (``JournalEntry/isLifecycle``), and when.
-    case subject
-    /// The fields of a log line.
-    case line
-    /// The fields of a log line, and those that ``forEachUnit(_:)`` needs.
-    case lineAndUnits
     /// The fields of a log line, and those of the service manager's messages about a unit.
+    case line
+    /// Those, and those that ``forEachUnit(_:)`` needs.
+    case lineAndUnits
+    /// Those of ``line``, and which run of which unit has logged an entry, to which stream.
     case lifecycle
     /// All fields.
     case complete
 
     /// The names of the fields, without those that journalctl always prints; nil for all.
     var fields: [String]? {
-      let line = ["MESSAGE", "PRIORITY", "SYSLOG_IDENTIFIER", "_PID", "_TRANSPORT", "UNIT", "MESSAGE_ID"]
+      let line = [
+        "MESSAGE", "PRIORITY", "SYSLOG_IDENTIFIER", "_PID", "_TRANSPORT", "UNIT", "MESSAGE_ID",
+        "INVOCATION_ID", "JOB_RESULT", "JOB_TYPE", "UNIT_RESULT", "EXIT_CODE", "EXIT_STATUS", "COMMAND",
+      ]
       switch self {
-      case .subject: return ["_PID", "UNIT"]
       case .line: return line
       case .lineAndUnits:
         return line + ["_SYSTEMD_UNIT", "_SYSTEMD_SLICE", "_UID", "OBJECT_SYSTEMD_UNIT", "COREDUMP_UNIT"]
       case .lifecycle:
-        return line + [
-          "_SYSTEMD_UNIT", "_SYSTEMD_INVOCATION_ID", "_STREAM_ID", "INVOCATION_ID", "JOB_RESULT", "JOB_TYPE",
-          "UNIT_RESULT", "EXIT_CODE", "EXIT_STATUS", "COMMAND",
-        ]
+        return line + ["_SYSTEMD_UNIT", "_SYSTEMD_INVOCATION_ID", "_STREAM_ID"]
       case .complete: return nil
       }
     }

@@ -8,4 +8,13 @@ public enum JournalPosition: Sendable, Hashable {
 
   /// From the entry after this one.
   case after(JournalCursor)
+
+  /// Whether an entry comes after this position.
+  package func precedes(_ entry: JournalEntry) -> Bool {
+    switch self {
+    case .beginning: true
+    case .since(let time): entry.realtime >= time
+    case .after(let cursor): cursor.precedes(entry.cursor)
+    }
+  }
 }

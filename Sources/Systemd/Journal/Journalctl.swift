@@ -10,7 +10,7 @@ public struct Journalctl: Sendable {
   /// journald splits what services print at 48 KiB, which is 240 KiB as an array of byte numbers.
   static let lineLimit = 8 << 20
 
-  /// The largest number of entries in a unit's history. A run has about five.
+  /// The largest number of entries in a unit's history, on average. A run has about five.
   private static let historyLimit = 100
 
   private let tool: SystemdTool
@@ -71,28 +71,25 @@ public struct Journalctl: Sendable {
     guard result.termination.isSuccess else { throw self.tool.error(result, "--unit", units) }
   }
 
-  /// The latest messages of the service manager about a unit, in this boot.
+  /// The latest messages of the service manager about units, in this boot, in order. Of a unit without any nothing is
+  /// returned.
   ///
-  /// - Parameters:
-  ///   - position: messages before it do not count.
-  ///   - isSynced: whether journald first writes all that it has received (``sync(timeLimit:)``).
   /// - Throws: `SystemdError`; `CancellationError`.
-  public func history(
-    of unit: UnitName, after position: JournalPosition = .beginning, isSynced: Bool = true
-  ) async throws -> UnitHistory {
-    if isSynced { try await self.sync(timeLimit: self.timeLimit) }
-    var entries: [JournalEntry] = []
+  public func managerEntries(about units: [UnitName]) async throws -> [UnitName: [JournalEntry]] {
+    var entries: [String: [JournalEntry]] = [:]
     let result = try await self.read(
-      ["--boot", "--quiet", "--lines=\(Self.historyLimit)"], [unit], after: position, .lifecycle,
-      matches: ["_PID=1"], timeLimit: self.timeLimit
-    ) { entries += $0 }
-    guard result.termination.isSuccess else { throw self.tool.error(result, "--unit", [unit]) }
-    return UnitHistory(entries)
+      ["--boot", "--quiet", "--lines=\(Self.historyLimit * units.count)"], units, .manager, after: .beginning,
+      .line, timeLimit: self.timeLimit
+    ) {
+      for entry in $0 { entry.subjectUnit.map { entries[$0, default: []].append(entry) } }
+    }
+    guard result.termination.isSuccess else { throw self.tool.error(result, "--lines", units) }
+    return Dictionary(units.map { ($0, entries[$0.name] ?? []) }) { first, _ in first }
   }
 
   private func read(
     _ options: [String], _ units: [UnitName], _ scope: JournalScope = .all, after position: JournalPosition,
-    _ detail: JournalEntry.Detail, matches: [String] = [], timeLimit: Duration? = nil,
+    _ detail: JournalEntry.Detail, timeLimit: Duration? = nil,
     _ onEntries: ([JournalEntry]) async throws -> Void
   ) async throws -> CommandResult {
     var arguments = ["--no-pager"] + options + ["--output=json", "--all"]
@@ -108,7 +105,7 @@ public struct Journalctl: Sendable {
       arguments.append("--cursor=\(cursor.text)")
       cursorToSkip = cursor
     }
-    arguments += matches + scope.matches(for: units)
+    arguments += scope.matches(for: units)
     var splitter = LineSplitter(maximumLength: Self.lineLimit)
     var droppedCount = 0
     do {

@@ -39,7 +39,7 @@ public struct Systemctl: Sendable {
 
   /// The version of systemctl, which needs no running systemd.
   public func version() async throws -> SystemdVersion {
-    let output = try await self.tool.output("--version", [], ["--version"], timeLimit: self.timeLimit)
+    let output = try await self.answer("--version", [], ["--version"])
     guard let version = SystemdVersion(String(decoding: output, as: UTF8.self)) else {
       throw self.tool.error(.unexpectedOutput(DisplayText(output.prefix(200)).text), "--version")
     }
@@ -51,7 +51,7 @@ public struct Systemctl: Sendable {
   public func systemState() async throws -> String {
     // The exit status shows only whether the state is "running".
     let verb = "is-system-running"
-    let output = try await self.tool.run(verb, [], Self.arguments(verb), timeLimit: self.timeLimit)
+    let output = try await self.ask(verb, [], Self.arguments(verb))
     let state = String(decoding: output.standardOutput, as: UTF8.self).prefix { !$0.isNewline }
     guard !state.isEmpty, state.allSatisfy({ ("a"..."z").contains($0) }) else {
       throw self.tool.error(output.result, verb)
@@ -81,9 +81,8 @@ public struct Systemctl: Sendable {
     var rest = units.filter { asked.insert($0).inserted }[...]
     while !rest.isEmpty {
       let batch = rest.prefix(Self.unitsPerShow)
-      let output = try await self.tool.run(
-        "show", Array(batch), Self.arguments("show", ["--timestamp=us+utc", properties], Array(batch)),
-        timeLimit: self.timeLimit)
+      let output = try await self.ask(
+        "show", Array(batch), Self.arguments("show", ["--timestamp=us+utc", properties], Array(batch)))
       let statuses = try self.statuses(in: output.standardOutput, of: batch)
       for (unit, status) in zip(rest, statuses) { answers[unit] = .success(status) }
       rest = rest.dropFirst(statuses.count)
@@ -126,19 +125,35 @@ public struct Systemctl: Sendable {
     // Without names it would list all units.
     if units.isEmpty { return [:] }
     let verb = "list-units"
-    let output = try await self.tool.output(
-      verb, units, Self.arguments(verb, ["--all", "--plain", "--no-legend", "--full"], units),
-      timeLimit: self.timeLimit)
+    let output = try await self.answer(
+      verb, units, Self.arguments(verb, ["--all", "--plain", "--no-legend", "--full"], units))
     return UnitListing.parse(output)
   }
 
   /// Properties of a unit that ``UnitStatus`` lacks, as they are printed. Those that its type does not have
   /// are missing.
   package func properties(_ names: [String], of unit: UnitName) async throws -> [String: String] {
-    let output = try await self.tool.output(
-      "show", [unit], Self.arguments("show", ["--property=" + names.joined(separator: ",")], [unit]),
-      timeLimit: self.timeLimit)
+    let output = try await self.answer(
+      "show", [unit], Self.arguments("show", ["--property=" + names.joined(separator: ",")], [unit]))
     return UnitProperties.parse(output).first ?? [:]
+  }
+
+  /// Whether the conditions of a unit were met when it was last to be started.
+  public func conditions(of unit: UnitName) async throws -> UnitConditions {
+    let properties = "--property=" + UnitConditions.properties.joined(separator: ",")
+    return UnitConditions(
+      UnitProperties.parse(
+        try await self.answer(
+          "show", [unit], Self.arguments("show", ["--timestamp=us+utc", properties], [unit]))
+      ).first ?? [:])
+  }
+
+  /// How the processes of a service's last run ended.
+  public func commands(of unit: UnitName) async throws -> ServiceCommands {
+    let properties = "--property=" + ServiceCommands.properties.joined(separator: ",")
+    return ServiceCommands(
+      try await self.answer(
+        "show", [unit], Self.arguments("show", ["--timestamp=us+utc", properties], [unit])))
   }
 
   /// The units that must be active for a unit to be started (`Requires=`, `Requisite=`, `BindsTo=`).
@@ -231,9 +246,37 @@ public struct Systemctl: Sendable {
     )
   }
 
+  /// Lets the processes of a unit that is frozen (``SystemdError/Reason/frozen``) run on.
+  public func thaw(_ unit: UnitName) async throws {
+    try await self.perform("thaw", [], unit, timeLimit: self.timeLimit)
+  }
+
   /// Makes systemd forget that a unit has failed, and how often it was started.
   public func resetFailed(_ unit: UnitName) async throws {
     try await self.perform("reset-failed", [], unit, timeLimit: self.timeLimit)
+  }
+
+  /// How often a question is asked that is not answered in time: a machine with much to do is late, and no more.
+  private static let questionAttempts = 3
+
+  /// Asks something, whatever the exit status.
+  private func ask(_ verb: String, _ units: [UnitName], _ arguments: [String]) async throws -> CommandOutput {
+    var attempt = 1
+    while true {
+      do {
+        return try await self.tool.run(verb, units, arguments, timeLimit: self.timeLimit)
+      } catch let error as SystemdError {
+        guard case .command(.timedOut) = error.reason, attempt < Self.questionAttempts else { throw error }
+        attempt += 1
+      }
+    }
+  }
+
+  /// Asks something, and collects the answer.
+  private func answer(_ verb: String, _ units: [UnitName], _ arguments: [String]) async throws -> [UInt8] {
+    let output = try await self.ask(verb, units, arguments)
+    guard output.result.termination.isSuccess else { throw self.tool.error(output.result, verb, units) }
+    return output.standardOutput
   }
 
   private func perform(_ verb: String, _ options: [String], _ unit: UnitName, timeLimit: Duration?)

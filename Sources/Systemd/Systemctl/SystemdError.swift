@@ -18,6 +18,8 @@ public struct SystemdError: Error, Sendable, Hashable {
     case badUnitFile
     /// The unit is configured to refuse to be started or stopped by hand.
     case refused
+    /// The unit is frozen (`systemctl freeze`); systemd of version 257 does not stop such a unit.
+    case frozen
     /// The job ended unsuccessfully: the service failed to start, stop …
     case jobFailed
     /// The job took longer than the unit's own time limit.
@@ -88,6 +90,7 @@ public struct SystemdError: Error, Sendable, Hashable {
     if says(" is masked") { return .unitMasked }
     if says(" not found.", " not loaded.") || termination == .exited(5) { return .unitNotFound }
     if says("Operation refused") { return .refused }
+    if says("frozen unit", "unit is frozen") { return .frozen }
     if says(
       "process to kill", "processes to kill", "units have no main", "units have no control",
       "does not support process killing")
@@ -170,6 +173,8 @@ extension SystemdError: CustomStringConvertible {
       return "`systemd-analyze verify \(unit)` shows the error; then run `systemctl daemon-reload`."
     case .refused:
       return "The unit sets RefuseManualStart= or RefuseManualStop=; start or stop the unit that requires it."
+    case .frozen:
+      return "Run `systemctl thaw \(unit)`."
     case .jobFailed, .jobTimedOut, .dependencyFailed:
       return "`systemctl status \(unit)` and `journalctl -xeu \(unit)` show why."
     case .assertionFailed:

@@ -11,17 +11,21 @@ package struct SystemdTool: Sendable {
   /// `["/usr/bin/ssh", "host", "systemctl"]`.
   private let words: [String]
 
+  /// Whether the words before the program reach another system, by a program that may need this process's environment.
+  private let hasPrefix: Bool
+
   /// Describes a program by its name and path, with the words that come before it.
   package init(runner: any CommandRunner, name: String, path: String, commandPrefix: [String]) {
     self.runner = runner
     self.name = name
     self.words = commandPrefix + [path]
+    self.hasPrefix = !commandPrefix.isEmpty
   }
 
   func command(_ arguments: [String], timeLimit: Duration?) -> Command {
     Command(
       executable: Executable.find(self.words[0]), arguments: self.words.dropFirst() + arguments,
-      timeLimit: timeLimit)
+      timeLimit: timeLimit, inheritsEnvironment: self.hasPrefix)
   }
 
   /// Runs the program and collects its output, whatever its exit status.

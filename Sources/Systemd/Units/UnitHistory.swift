@@ -4,27 +4,15 @@
 /// reset. The journal keeps the messages. They are those of `systemd.messages` (sd-messages.h), the same
 /// since version 247.
 public struct UnitHistory: Sendable, Hashable {
-  /// The end of one run.
-  public struct End: Sendable, Hashable {
-    /// Identifies the run.
-    public let invocationID: String?
-    /// `success`, `exit-code`, `signal` …
-    public let result: String
-    /// How the main process ended; nil if that was not logged, as for exit status 0.
-    public let mainProcessExit: MainProcessExit?
-    /// When systemd logged it.
-    public let time: RealtimeTimestamp
-  }
-
-  /// The ends of runs, the last one last.
-  public private(set) var ends: [End] = []
-
-  /// Whether there is a message about a later run than the last of ``ends``.
-  private var hasLaterRun = false
+  /// The latest runs that there are messages about, the last one last. Those before are forgotten.
+  public private(set) var runs: [UnitRun] = []
 
   /// The message about the last start that systemd skipped because conditions (`ConditionPathExists=` …,
   /// `ExecCondition=`) were not met; nil if there is none, or systemd has started the unit since.
   public private(set) var skippedStart: String?
+
+  /// How many runs are kept. A unit can be restarted for years.
+  private static let runLimit = 16
 
   /// The messages about such a start (job_done_message_format in src/core/job.c): until version 248, 249 to
   /// 255, since 256.
@@ -36,41 +24,66 @@ public struct UnitHistory: Sendable, Hashable {
 
   /// - Parameter entries: the entries about one unit, in order.
   public init(_ entries: [JournalEntry] = []) {
-    var mainProcessExits: [String?: MainProcessExit] = [:]
-    for entry in entries where entry.isLifecycle {
-      let run = entry.subjectInvocationID
-      if let run, let last = self.ends.last, run != last.invocationID { self.hasLaterRun = true }
-      if entry.command == "ExecStart", let exit = entry.processExit { mainProcessExits[run] = exit }
-      let result: String? =
-        switch entry.messageID {
-        case "7ad2d189f7e94e70a38c781354912448": "success"
-        case "d9b373ed55a64feb8242e02dbe79a49c", "0e4284a0caca4bfc81c0bb6786972673": entry.unitResult
-        default: nil
-        }
-      if let result {
-        self.hasLaterRun = false
-        self.ends.append(
-          End(
-            invocationID: run, result: result, mainProcessExit: mainProcessExits[run], time: entry.realtime))
-      }
-      // The job of a skipped start is "done"; for an ExecCondition= it is "skipped" until version 250 or so.
-      guard entry.jobType == "start", entry.jobResult == "done" || entry.jobResult == "skipped" else {
-        continue
-      }
-      let message = String(decoding: entry.message, as: UTF8.self)
-      self.skippedStart = Self.skips.contains { message.contains($0) } ? message : nil
+    for entry in entries { self.append(entry) }
+  }
+
+  /// Adds the next entry about the unit. Only the service manager is believed.
+  public mutating func append(_ entry: JournalEntry) {
+    guard entry.isLifecycle else { return }
+    self.appendJob(entry)
+    let invocationID = entry.subjectInvocationID.flatMap { $0.isEmpty ? nil : $0 }
+    if let invocationID {
+      self.append(entry, to: invocationID)
+    } else if UnitRun.isAboutEnd(entry) {
+      self.append(entry, to: nil)
     }
   }
 
-  /// How the unit ended: the end of a run, or of the last one after it, as systemd may have restarted the
+  private mutating func appendJob(_ entry: JournalEntry) {
+    // The job of a skipped start is "done"; for an ExecCondition= it is "skipped" until version 250 or so.
+    guard entry.jobType == "start", entry.jobResult == "done" || entry.jobResult == "skipped" else { return }
+    let message = String(decoding: entry.message, as: UTF8.self)
+    self.skippedStart = Self.skips.contains { message.contains($0) } ? message : nil
+  }
+
+  private mutating func append(_ entry: JournalEntry, to invocationID: String?) {
+    if let index = self.runs.lastIndex(where: { $0.invocationID == invocationID }) {
+      self.runs[index].append(entry)
+      return
+    }
+    if self.runs.count == Self.runLimit { self.runs.removeFirst() }
+    var run = UnitRun(invocationID: invocationID, beginning: entry.monotonicMicroseconds)
+    run.append(entry)
+    self.runs.append(run)
+  }
+
+  /// What was known at a point in time, in microseconds since the boot: without runs that began later.
+  public func known(at time: UInt64) -> UnitHistory {
+    var history = self
+    history.runs.removeAll { $0.beginning > time }
+    return history
+  }
+
+  /// The last run, if it has ended and is a given one or one after it, as systemd may have restarted the
   /// unit.
   ///
+  /// A restart that a condition command has skipped (`ExecCondition=`) is a run to systemd. It is not one here:
+  /// the unit's last run is the one before.
+  ///
   /// - Parameter invocationID: identifies the run; nil for the last one.
-  /// - Returns: nil if the journal does not show it. A busy journald can drop messages of systemd.
-  public func end(since invocationID: String?) -> End? {
-    guard let last = self.ends.last, !self.hasLaterRun,
-      invocationID == nil || self.ends.contains(where: { $0.invocationID == invocationID })
+  /// - Returns: nil if the journal does not show its end. A busy journald can drop messages of systemd.
+  public func end(since invocationID: String?) -> UnitRun? {
+    guard let last = self.runs.last, last.result != nil,
+      invocationID == nil || self.runs.contains(where: { $0.invocationID == invocationID })
     else { return nil }
-    return last
+    guard last.result == "exec-condition", let previous = self.runs.dropLast().last, previous.result != nil,
+      previous.isRestartScheduled, !previous.isStoppedInPause
+    else { return last }
+    return previous.passedOver(because: self.skippedStart ?? "its ExecCondition= was not met")
+  }
+
+  /// What is known of a run; nil if there is no message about it.
+  public func run(_ invocationID: String) -> UnitRun? {
+    self.runs.last { $0.invocationID == invocationID }
   }
 }

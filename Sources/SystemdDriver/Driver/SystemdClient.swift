@@ -11,13 +11,20 @@ struct SystemdClient: Sendable {
   let location: SystemdLocation
   let systemctl: Systemctl
   let journalctl: Journalctl
+  let analyze: SystemdAnalyze
   /// Reads what units use.
   let usage: UsageSampler
   let followers: JournalFollowers
   /// Asks systemd about units.
   private let statuses: RequestCoalescer<UnitName, Result<UnitStatus, SystemdError>>
+  /// Asks the journal what the service manager has said about units.
+  private let histories: RequestCoalescer<UnitName, [JournalEntry]>
+  /// Asks for the state of the whole system.
+  private let systemStates: RequestCoalescer<Manager, String>
   /// Searches files.
   private let grep: any CommandRunner
+
+  private enum Manager { case system }
 
   /// How many shared commands may ask systemd about units at once.
   private static let maximumShowCommands = 4
@@ -39,6 +46,8 @@ struct SystemdClient: Sendable {
     self.journalctl = Journalctl(
       runner: runners.commands, path: options.journalctlPath ?? path("journalctl"),
       commandPrefix: commandPrefix, logger: logger)
+    self.analyze = SystemdAnalyze(
+      runner: runners.commands, path: path("systemd-analyze"), commandPrefix: commandPrefix)
     self.followers = JournalFollowers(self.journalctl)
     self.statuses = RequestCoalescer(width: Self.maximumShowCommands) { [systemctl = self.systemctl] in
       do {
@@ -48,6 +57,14 @@ struct SystemdClient: Sendable {
         return [:]
       }
     }
+    self.histories = RequestCoalescer(width: Self.maximumShowCommands) {
+      [journalctl = self.journalctl, followers = self.followers] units in
+      try await followers.sync()
+      return try await journalctl.managerEntries(about: units)
+    }
+    self.systemStates = RequestCoalescer { [systemctl = self.systemctl] _ in
+      [.system: try await systemctl.systemState()]
+    }
     self.usage = UsageSampler(
       groups: self.location.isLocal ? .current : nil, systemctl: self.systemctl)
   }
@@ -56,6 +73,8 @@ struct SystemdClient: Sendable {
   func run() async {
     await withDiscardingTaskGroup { group in
       group.addTask { await self.statuses.run() }
+      group.addTask { await self.histories.run() }
+      group.addTask { await self.systemStates.run() }
       group.addTask { await self.usage.run() }
       group.addTask { await self.followers.run() }
     }
@@ -81,6 +100,22 @@ struct SystemdClient: Sendable {
     ) {
       try await self.show(unit)
     }
+  }
+
+  /// What the journal says of a unit since a position. Units that are asked about at about the same time share one command.
+  /// Needs ``run()``.
+  ///
+  /// - Throws: ``SystemdError`` or `CancellationError`.
+  func history(of unit: UnitName, after position: JournalPosition) async throws -> UnitHistory {
+    let entries = try await self.histories.value(for: unit) ?? []
+    return UnitHistory(entries.filter { position.precedes($0) })
+  }
+
+  /// Whether the whole system goes down: `poweroff`, `reboot`, `soft-reboot`.
+  ///
+  /// - Throws: ``SystemdError`` or `CancellationError`.
+  func isStopping() async throws -> Bool {
+    try await self.systemStates.value(for: .system) == "stopping"
   }
 
   /// Whether a start of the unit may do nothing since conditions of it are not met, as far as its files show.

@@ -10,10 +10,11 @@ extension SystemdError {
       .invalidSignal, .unreadableProperties, .invalidCursor:
       false
     case .command, .managerUnreachable, .jobFailed, .jobTimedOut, .jobCanceled, .dependencyFailed,
-      .assertionFailed,
-      .startLimitHit,
-      .noProcess, .ended, .unexpectedOutput, .other:
+      .assertionFailed, .frozen, .startLimitHit, .noProcess, .ended, .unexpectedOutput, .other:
       true
     }
   }
+
+  /// Whether systemd has run a job that has failed, rather than that it could not be asked for one.
+  var isJobFailure: Bool { self.reason == .jobFailed || self.reason == .jobTimedOut }
 }

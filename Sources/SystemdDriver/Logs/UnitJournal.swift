@@ -11,8 +11,8 @@ import Systemd
 actor UnitJournal {
   /// What a unit's journal tells the task.
   enum Event: Sendable, Hashable {
-    /// The service manager has said something about the unit, at this time in microseconds since the boot.
-    case lifecycle(UInt64)
+    /// The service manager has said something about the unit.
+    case lifecycle(JournalEntry)
     /// journald has dropped entries of the unit, in its words.
     case suppressed(String)
     /// The journal cannot be followed, for this reason.
@@ -113,7 +113,7 @@ actor UnitJournal {
 
   private var selection: JournalSelection {
     guard let logs = self.logs else {
-      return JournalSelection(units: [self.unit], scope: .manager, detail: .subject)
+      return JournalSelection(units: [self.unit], scope: .manager, detail: .line)
     }
     return JournalSelection(units: self.units, detail: logs.detail)
   }
@@ -124,7 +124,7 @@ actor UnitJournal {
 
   private func take(_ entries: [JournalEntry], _ onEvent: EventHandler) async throws {
     for entry in entries {
-      if entry.isLifecycle { await onEvent(.lifecycle(entry.monotonicMicroseconds)) }
+      if entry.isLifecycle { await onEvent(.lifecycle(entry)) }
       if entry.isSuppression { await onEvent(.suppressed(String(decoding: entry.message, as: UTF8.self))) }
     }
     if let logs = self.logs {

@@ -9,7 +9,11 @@ enum TaskEventText: Sendable, Hashable {
   case replaced(unit: String)
   case needsDaemonReload(unit: String)
   case undefined(unit: String)
+  case restartStuck(unit: String)
+  case endUnknown(unit: String)
+  case heldBack(unit: String)
   case triggers(unit: String, names: [String])
+  case startedAgain(unit: String, names: [String])
   case stopping(unit: String)
   case killing(unit: String)
   case logsUnavailable(unit: String, reason: String)
@@ -30,6 +34,17 @@ enum TaskEventText: Sendable, Hashable {
     case .undefined(let unit): "\(unit) runs, but its file is gone: it cannot be started again"
     case .triggers(let unit, let names):
       "\(unit) is stopped, but can be started again by \(names.joined(separator: ", "))"
+    case .startedAgain(let unit, let names):
+      "\(unit) is stopped, and was started again at once"
+        + (names.isEmpty ? "" : ", perhaps by \(names.joined(separator: ", "))")
+        + ": it is no longer the task's"
+    case .restartStuck(let unit):
+      "systemd is to restart \(unit) and has no job for that, as when a unit that it requires has failed: systemctl "
+        + "status \(unit) shows more, systemctl start \(unit) tries again"
+    case .endUnknown(let unit):
+      "\(unit) has ended, and neither systemd nor the journal tells how. Nothing speaks for a failure: the exit code is 0"
+    case .heldBack(let unit):
+      "\(unit) has ended while the machine goes down: that is no end of the task"
     case .stopping(let unit): "Stopping \(unit)"
     case .killing(let unit): "\(unit) did not stop in time: killing it"
     case .logsSuppressed(let unit, let text):

@@ -10,6 +10,8 @@ struct TaskMilestones: Sendable {
   /// systemd has told about the unit since it was started or recovered.
   let firstObserved = Promise<Void>()
   /// The unit has ended.
+  let unitDown = Promise<Void>()
+  /// It is known how the unit has ended.
   let unitEnded = Promise<ExitResult>()
   /// The unit has ended and its lines are delivered; or the task is removed, and nobody will know.
   let exitDelivered = Promise<Result<ExitResult, any Error>>()
@@ -23,7 +25,7 @@ struct TaskMilestones: Sendable {
   /// - Returns: false if the waiting task was cancelled first.
   func hasEnded() async -> Bool {
     await withTaskGroup(of: Bool.self) { group in
-      group.addTask { (try? await self.unitEnded.value) != nil }
+      group.addTask { (try? await self.unitDown.value) != nil }
       group.addTask { (try? await self.removed.value) != nil }
       defer { group.cancelAll() }
       return await group.next() ?? false

@@ -4,7 +4,9 @@ import Systemd
 /// Asks the journal how a unit ended of which systemd does not tell all.
 struct UnitHistoryReader: Sendable {
   let unit: UnitName
-  let journalctl: Journalctl
+  /// Where the task's part of the journal begins.
+  let position: JournalPosition
+  let systemd: SystemdClient
   let logger: Logger
 
   /// The pauses before the journal is asked again.
@@ -15,14 +17,15 @@ struct UnitHistoryReader: Sendable {
     do {
       // A journald that has much to do, or starts anew, is given time.
       return try await SystemdError.retrying(after: Self.pauses, if: { _ in true }) {
-        try await self.journalctl.history(of: self.unit)
+        try await self.systemd.history(of: self.unit, after: self.position)
       }
     } catch is CancellationError {
       return nil
     } catch {
       self.logger.warning("Cannot read from the journal how the unit ended", metadata: ["error": "\(error)"])
       // What was written before is still there.
-      return (try? await self.journalctl.history(of: self.unit, isSynced: false)) ?? UnitHistory()
+      let entries = try? await self.systemd.journalctl.managerEntries(about: [self.unit])[self.unit]
+      return UnitHistory((entries ?? []).filter { self.position.precedes($0) })
     }
   }
 }

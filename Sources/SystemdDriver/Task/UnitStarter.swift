@@ -9,9 +9,8 @@ struct UnitStarter: Sendable {
     case succeeded
     /// systemd has passed over the start; the text says why.
     case skipped(String)
-    /// systemctl failed. What systemd and the journal say of the unit now is nil if they do not answer, or were not
-    /// asked.
-    case failed(any Error, UnitStatus?, UnitHistory?)
+    /// systemctl failed.
+    case failed(any Error, StartEvidence)
     case cancelled
   }
 
@@ -31,36 +30,31 @@ struct UnitStarter: Sendable {
       } else {
         try await self.systemd.systemctl.start(self.unit, onTurn: onTurn)
       }
-      if self.plan.mayBeSkipped, await isStarting(), let reason = try await self.skippedStart() {
+      if await isStarting(),
+        let reason = try await SkippedStart(self.plan, of: self.unit, self.systemd).reason()
+      {
         return .skipped(reason)
       }
       return .succeeded
     } catch is CancellationError {
       return .cancelled
     } catch {
-      let status = try? await self.statusAfterFailure()
-      var history: UnitHistory?
-      if status?.isForgotten == true {
-        // It may have run, and ended, before.
-        history = try? await self.systemd.journalctl.history(of: self.unit, after: self.plan.logsBegin)
-      }
-      return Task.isCancelled ? .cancelled : .failed(error, status, history)
+      let evidence = await self.evidenceAfterFailure()
+      return Task.isCancelled ? .cancelled : .failed(error, evidence)
     }
   }
 
-  /// Why systemd has passed over the start, if it has: a start job whose conditions are not met succeeds.
-  ///
-  /// - Throws: if the unit does not run and the journal does not answer: nobody knows then whether it did.
-  private func skippedStart() async throws -> String? {
-    guard let status = try? await self.systemd.show(self.unit), status.activeState == .inactive,
-      let skippedStart = try await self.systemd.journalctl.history(of: self.unit, after: self.plan.logsBegin)
-        .skippedStart
-    else { return nil }
-    try Task.checkCancellation()
-    let (verb, effect) =
-      self.plan.action == .restart ? ("restart", "did no more than stop it") : ("start", "did nothing")
-    return
-      "systemctl \(verb) \(self.unit) \(effect): \(skippedStart) `systemctl cat \(self.unit)` shows all conditions."
+  private func evidenceAfterFailure() async -> StartEvidence {
+    var evidence = StartEvidence(status: try? await self.statusAfterFailure())
+    guard let status = evidence.status else { return evidence }
+    if !status.isForgotten, status.activeState == .failed, status.serviceType != nil {
+      evidence.commands = try? await self.systemd.systemctl.commands(of: self.unit)
+    }
+    // It may have run, and ended, before. And a daemon-reload has systemd forget how commands ended.
+    if status.isForgotten || evidence.lacksFailedCommand {
+      evidence.history = try? await self.systemd.history(of: self.unit, after: self.plan.logsBegin)
+    }
+    return evidence
   }
 
   /// What becomes of the unit after its start job has failed: the job ends before the unit has stopped.
@@ -75,9 +69,7 @@ struct UnitStarter: Sendable {
   /// The error of a start that has failed, with its cause as far as it is known.
   ///
   /// - Parameter isPreviousRun: whether what systemd says of the unit is about the run before the start.
-  func error(
-    _ error: any Error, _ status: UnitStatus?, _ history: UnitHistory?, isPreviousRun: Bool
-  ) async -> DriverError {
+  func error(_ error: any Error, _ evidence: StartEvidence, isPreviousRun: Bool) async -> DriverError {
     let systemdError = error as? SystemdError
     var cause: String?
     if systemdError?.reason == .jobFailed, isPreviousRun {
@@ -85,8 +77,8 @@ struct UnitStarter: Sendable {
       cause =
         "(systemd refused to run it: it was started too often (StartLimitBurst=). "
         + "systemctl reset-failed \(self.unit) allows it again.)"
-    } else if let status {
-      cause = ExitResult(status, history: history)?.message.map { "(\($0))" }
+    } else if let status = evidence.status, let end = evidence.end {
+      cause = ExitResult(status.id, end).message.map { "(\($0))" }
     }
     let text = ["\(error)", cause, await self.failedRequirements(systemdError)]
       .compactMap(\.self).joined(separator: " ")

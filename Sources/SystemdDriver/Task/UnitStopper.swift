@@ -16,30 +16,45 @@ struct UnitStopper: Sendable {
   private static let killTimeout: Duration = .seconds(30)
   /// How long a hanging systemctl is waited for when there is nothing left to stop.
   private static let hangTimeout: Duration = .seconds(5)
+  /// How long to wait before a stop that has failed is tried again.
+  private static let retryDelay: Duration = .seconds(1)
   /// How often SIGKILL is sent: commands of the unit that are run when it stops begin only then.
   private static let killInterval: Duration = .seconds(1)
 
   private var unit: UnitName { self.task.unit }
 
-  /// Stops the unit and waits until it has ended.
+  /// Stops the unit and waits until it has ended. A unit that somebody else starts again at once has ended as well.
   ///
   /// - Parameters:
   ///   - deadline: when the unit is killed. A stop that waits for its turn has as much time from when systemd is asked.
   ///   - signal: what the main process gets first; nil or empty for nothing.
   /// - Throws: `SystemdError` if systemd cannot stop it, `DriverError` if the unit goes on, `CancellationError`.
   func stop(deadline: ContinuousClock.Instant, signal: String?) async throws {
+    await self.task.stopRequested()
     if let signal, !signal.isEmpty, self.task.milestones.removed.current == nil {
       try await self.sendKillSignal(signal, deadline: deadline)
     }
-    try await self.stopOrKill(within: max(.zero, ContinuousClock.now.duration(to: deadline)))
+    // A run that is not known could not be told from the next one.
+    if self.task.milestones.removed.current == nil { await self.task.waitForFirstObservation() }
+    let invocationID = await self.task.invocationID
+    do {
+      try await self.stopOrKill(within: max(.zero, ContinuousClock.now.duration(to: deadline)))
+    } catch let error as SystemdError {
+      let starters = await self.starters(includingUpholders: true)
+      guard !starters.isEmpty else { throw error }
+      throw DriverError.recoverable(
+        "\(error) The unit can be started at any time by \(starters.joined(separator: ", ")): stop these first."
+      )
+    }
+    await self.task.stopSucceeded(of: invocationID)
     self.watcher.hint(self.unit)
-    // The watcher sees it at once, unless it has much to do. If the unit runs on, Nomad tries again.
-    guard await self.task.isDown(by: .now + UnitTask.observationTimeout) else {
+    // The watcher sees it at once, unless it or systemd has much to do.
+    guard await self.task.isDown(by: .now + Self.killTimeout) else {
       throw DriverError.recoverable(
         "systemctl stop \(self.unit) has succeeded, but systemd does not say that the unit has ended. See: systemctl "
           + "status \(self.unit)")
     }
-    await self.reportTriggers()
+    await self.reportStarters()
   }
 
   /// Sends the job's `kill_signal` to the main process and gives it the time to end.
@@ -95,16 +110,10 @@ struct UnitStopper: Sendable {
       }
       // Stopping also keeps systemd from starting the unit again (Restart=), so it is done in any case.
       group.addTask {
-        do {
-          try await self.systemd.systemctl.stop(self.unit, timeLimit: timeout + Self.killTimeout) {
-            stopIssued.fulfil(())
-          }
-        } catch let error as SystemdError where error.reason == .unitNotFound {
-          // It has ended, and is gone.
-        }
+        try await self.issueStop(timeLimit: timeout + Self.killTimeout) { stopIssued.fulfil(()) }
       }
       group.addTask {
-        _ = try await self.task.milestones.unitEnded.value
+        _ = try await self.task.milestones.unitDown.value
         try await Task.sleep(for: Self.hangTimeout)
       }
       defer { group.cancelAll() }
@@ -112,13 +121,58 @@ struct UnitStopper: Sendable {
     }
   }
 
-  /// Reports which units could start the unit again, now that it is stopped.
-  private func reportTriggers() async {
-    let triggers = await self.task.status?.triggeredBy.compactMap { try? UnitName($0) } ?? []
-    guard !triggers.isEmpty, let listings = try? await self.systemd.systemctl.listUnits(triggers) else {
-      return
+  /// Runs the stop job. An error that may pass does not end the attempt: the unit is still to be killed in time.
+  private func issueStop(timeLimit: Duration, onTurn: @escaping @Sendable () -> Void) async throws {
+    let deadline = ContinuousClock.now + timeLimit
+    while true {
+      do {
+        return try await self.systemd.systemctl.stop(self.unit, timeLimit: timeLimit, onTurn: onTurn)
+      } catch let error as SystemdError {
+        switch error.reason {
+        case .unitNotFound:
+          // It has ended, and is gone.
+          return
+        case .frozen:
+          try? await self.systemd.systemctl.thaw(self.unit)
+        case .refused, .accessDenied, .command(.notExecutable):
+          throw error
+        default:
+          self.logger.warning("Cannot stop the unit yet", metadata: ["error": "\(error)"])
+        }
+        onTurn()
+        guard ContinuousClock.now < deadline else { throw error }
+        if error.reason != .frozen { try await Task.sleep(for: Self.retryDelay) }
+      }
     }
-    let active = listings.filter { $0.value.activeState == .active }.keys.map(\.name).sorted()
-    if !active.isEmpty { await self.task.report(.triggers(unit: self.unit.name, names: active)) }
+  }
+
+  // MARK: Who starts it again
+
+  /// Reports which units could start the unit again now that it is stopped, or have done so.
+  private func reportStarters() async {
+    let isStartedAgain = await self.task.isStartedAgain
+    let names = await self.starters(includingUpholders: isStartedAgain)
+    if isStartedAgain {
+      await self.task.report(.startedAgain(unit: self.unit.name, names: names))
+    } else if !names.isEmpty {
+      await self.task.report(.triggers(unit: self.unit.name, names: names))
+    }
+  }
+
+  /// The active units that start this one: its sockets, timers and paths.
+  ///
+  /// - Parameter includingUpholders: whether systemd is asked for those with `Upholds=` as well.
+  private func starters(includingUpholders: Bool) async -> [String] {
+    var names = await self.task.status?.triggeredBy ?? []
+    if includingUpholders {
+      let properties = try? await self.systemd.systemctl.properties(
+        ["TriggeredBy", "UpheldBy"], of: self.unit)
+      names = (properties ?? [:]).values.flatMap { $0.split(separator: " ").map(String.init) }
+    }
+    let units = Set(names.compactMap { try? UnitName($0) })
+    guard !units.isEmpty, let listings = try? await self.systemd.systemctl.listUnits(Array(units)) else {
+      return []
+    }
+    return listings.filter { $0.value.activeState == .active }.keys.map(\.name).sorted()
   }
 }

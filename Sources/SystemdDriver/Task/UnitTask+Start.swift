@@ -34,16 +34,19 @@ extension UnitTask {
       self.milestones.startAnswered.fulfil(.failure(DriverError.recoverable(reason)))
     case .cancelled:
       self.milestones.startAnswered.fulfil(.failure(CancellationError()))
-    case .failed(let error, let status, let history):
-      if case .starting = self.lifecycle.phase {
-        guard let status, let effects = self.lifecycle.startFailed(status, history: history) else {
-          let isPreviousRun = status.map { self.lifecycle.isPreviousRun($0) } ?? false
-          self.milestones.startAnswered.fulfil(
-            .failure(await starter.error(error, status, history, isPreviousRun: isPreviousRun)))
-          return
-        }
-        self.apply(effects)
+    case .failed(let error, let evidence):
+      let isPreviousRun = evidence.status.map { self.lifecycle.isPreviousRun($0) } ?? false
+      let effects = evidence.status.flatMap {
+        self.lifecycle.startFailed(
+          $0, history: evidence.history, commands: evidence.commands,
+          isJobFailure: (error as? SystemdError)?.isJobFailure == true)
       }
+      guard let effects else {
+        self.milestones.startAnswered.fulfil(
+          .failure(await starter.error(error, evidence, isPreviousRun: isPreviousRun)))
+        return
+      }
+      self.apply(effects)
       // Answered already: what became of the unit is what Nomad is to hear.
       self.watcher.hint(self.unit)
     }

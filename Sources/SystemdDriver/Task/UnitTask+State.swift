@@ -11,7 +11,7 @@ extension UnitTask {
   var invocationID: String? { self.lifecycle.status?.invocationID }
 
   /// Whether the unit has not ended, as far as is known.
-  nonisolated var isRunning: Bool { self.milestones.unitEnded.current == nil }
+  nonisolated var isRunning: Bool { self.milestones.unitDown.current == nil }
 
   /// Waits for a moment until systemd has told about the unit.
   nonisolated func waitForFirstObservation() async {

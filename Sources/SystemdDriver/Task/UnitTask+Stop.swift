@@ -25,13 +25,30 @@ extension UnitTask {
     try await stopper.stop(deadline: deadline, signal: signal)
   }
 
-  /// Whether the unit is down: at the deadline systemd is asked once more.
+  /// The driver is about to stop the unit.
+  func stopRequested() { self.lifecycle.stopRequested() }
+
+  /// A stop job of the driver's has succeeded.
+  func stopSucceeded(of invocationID: String?) {
+    self.stopDoneAt = .now
+    self.lifecycle.stopSucceeded(of: invocationID)
+  }
+
+  /// Whether somebody else has started the unit at once when the driver had stopped it.
+  var isStartedAgain: Bool { self.lifecycle.isStartedAgain }
+
+  /// Whether the unit is down: now and then systemd is asked once more.
   func isDown(by deadline: ContinuousClock.Instant) async -> Bool {
-    if await self.milestones.hasEnded(by: deadline) { return true }
-    let askedAt = ContinuousClock.now
-    guard let status = try? await self.systemd.showPatiently(self.unit) else { return false }
-    await self.observe(UnitWatcher.Observation(status: status, askedAt: askedAt))
-    return status.activeState.isDown
+    while !Task.isCancelled {
+      if await self.milestones.hasEnded(by: min(deadline, .now + Self.observationTimeout)) { return true }
+      let askedAt = ContinuousClock.now
+      if let status = try? await self.systemd.showPatiently(self.unit) {
+        await self.observe(UnitWatcher.Observation(status: status, askedAt: askedAt))
+      }
+      if !self.isRunning { return true }
+      if ContinuousClock.now >= deadline { return false }
+    }
+    return false
   }
 
   /// Makes systemd forget that the unit has failed, so that its start limit does not refuse the next start.
@@ -46,6 +63,8 @@ extension UnitTask {
       ) { [systemd, unit] in
         try await systemd.systemctl.resetFailed(unit)
       }
+    } catch let error as SystemdError where error.reason == .unitNotFound {
+      // Somebody else has reset it, and systemd has unloaded it.
     } catch let error as SystemdError {
       self.logger.warning("Cannot reset the failed unit", metadata: ["error": "\(error)"])
     }

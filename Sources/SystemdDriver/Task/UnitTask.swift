@@ -38,8 +38,10 @@ actor UnitTask {
   /// The unit's control group, as systemd told it last; nil if it has none or is not known yet.
   nonisolated var controlGroup: String? { self.lastControlGroup.withLock { $0 } }
   private nonisolated let lastControlGroup = Mutex<String?>(nil)
-  private nonisolated let unclearEnds: AsyncStream<UnitStatus>
-  private nonisolated let unclearEnd: AsyncStream<UnitStatus>.Continuation
+  /// Where the task's part of the journal begins.
+  let logsBegin: JournalPosition
+  /// What the journal has said of the unit.
+  private(set) var history = UnitHistory()
 
   var lifecycle: UnitLifecycle {
     didSet { self.lastControlGroup.withLock { $0 = self.lifecycle.status?.controlGroup } }
@@ -48,9 +50,12 @@ actor UnitTask {
   private(set) var endedAt: Date?
   var watch: UnitWatcher.Watch?
   /// When systemd was asked what it has told last, in microseconds since the boot.
-  private var observedAt: UInt64 = 0
+  private(set) var observedAt: UInt64 = 0
+  /// When it had told that.
+  private(set) var answeredAt: UInt64 = 0
   var startIssuedAt: ContinuousClock.Instant?
   var startDoneAt: ContinuousClock.Instant?
+  var stopDoneAt: ContinuousClock.Instant?
 
   /// How long an observation of a unit that has just been started, or stopped, is waited for.
   static let observationTimeout: Duration = .seconds(5)
@@ -84,8 +89,7 @@ actor UnitTask {
     self.logger = logger
     self.users = UnitUserCache(unit, engine.systemd.systemctl)
     self.reporter = TaskEventReporter(config, unit: unit, hub: events)
-    (self.unclearEnds, self.unclearEnd) = AsyncStream.makeStream(
-      of: UnitStatus.self, bufferingPolicy: .bufferingNewest(1))
+    self.logsBegin = logsBegin
     self.lifecycle = lifecycle
     switch origin {
     case .start(let plan):
@@ -119,16 +123,16 @@ actor UnitTask {
     await withDiscardingTaskGroup { group in
       group.addTask { await self.followJournal(isRecovered: isRecovered) }
       group.addTask { await self.pollWhenMainProcessEnds() }
-      group.addTask { await self.clearUpUnclearEnds() }
       if let starter = self.starter { group.addTask { await self.start(starter) } }
       _ = await self.milestones.hasEnded()
       group.cancelAll()
     }
     if let watch = self.watch { self.watcher.unwatch(self.unit, watch) }
-    if let result = self.milestones.unitEnded.current,
-      (try? await self.journal.finish { await self.take($0) }) != nil
-    {
-      self.milestones.exitDelivered.fulfil(.success(result))
+    if !self.isRunning, (try? await self.journal.finish { await self.take($0) }) != nil {
+      await self.conclude()
+      if let result = self.milestones.unitEnded.current {
+        self.milestones.exitDelivered.fulfil(.success(result))
+      }
     }
     if (try? await self.milestones.removed.value) != nil {
       // Fails the WaitTask calls of an end that was not seen.
@@ -165,13 +169,19 @@ actor UnitTask {
     let (status, askedAt) = (observation.status, observation.askedAt)
     // An answer from before the end of the start job can be about the run before.
     if let startDoneAt = self.startDoneAt, askedAt < startDoneAt { return }
-    self.observedAt = Self.microsecondsSinceBoot(at: askedAt)
+    // And one from before the end of the stop job about what is stopped.
+    if let stopDoneAt = self.stopDoneAt, askedAt < stopDoneAt { return }
+    if !self.lifecycle.isOver {
+      self.observedAt = Self.microsecondsSinceBoot(at: askedAt)
+      self.answeredAt = Self.microsecondsSinceBoot(at: .now)
+    }
     // Before the first observation is told: a recovered task's logs wait for that.
     if self.options.logs.includeTriggered {
       await self.journal.setTriggered(status.triggeredUnits(self.isAllowed))
     }
     let waited = self.startIssuedAt.map { askedAt - $0 } ?? .zero
-    let effects = self.lifecycle.observe(status, waited: waited, continuity: observation.continuity)
+    let effects = self.lifecycle.observe(
+      status, waited: waited, continuity: observation.continuity, now: askedAt)
     if self.lifecycle.phase != .starting {
       self.milestones.firstObserved.fulfil(())
       self.reporter.flush(self.lifecycle.status)
@@ -189,9 +199,13 @@ actor UnitTask {
 
   private func take(_ event: UnitJournal.Event) {
     switch event {
-    case .lifecycle(let time):
+    case .lifecycle(let entry):
+      guard entry.subjectUnit == self.unit.name else { return }
+      self.history.append(entry)
       // What was said before systemd was asked is in its answer. (Another host's clock is not known.)
-      if !self.systemd.location.isLocal || time >= self.observedAt { self.watcher.hint(self.unit) }
+      if !self.systemd.location.isLocal || entry.monotonicMicroseconds >= self.observedAt {
+        self.watcher.hint(self.unit)
+      }
     case .suppressed(let text):
       self.reporter.addSuppression(text)
       self.flushEvents()
@@ -215,8 +229,11 @@ actor UnitTask {
       switch effect {
       case .started:
         self.milestones.startAnswered.fulfil(.success(()))
-      case .ended(let result):
+      case .down:
         self.endedAt = Date()
+        self.milestones.unitDown.fulfil(())
+      case .ended(let result):
+        if self.endedAt == nil { self.endedAt = Date() }
         self.logger.info(
           "The unit has ended",
           metadata: [
@@ -224,24 +241,11 @@ actor UnitTask {
             "reason": "\(result.message ?? "")",
           ])
         self.milestones.unitEnded.fulfil(result)
+        self.milestones.unitDown.fulfil(())
         self.reporter.flush(self.lifecycle.status)
       case .report(let text):
         self.report(text)
-      case .consultJournal:
-        if let status = self.lifecycle.status { self.unclearEnd.yield(status) }
       }
-    }
-  }
-
-  /// Asks the journal about ends of which systemd does not tell all.
-  private func clearUpUnclearEnds() async {
-    let reader = UnitHistoryReader(
-      unit: self.unit, journalctl: self.systemd.journalctl, logger: self.logger)
-    for await status in self.unclearEnds {
-      guard let history = await reader.read() else { return }
-      // Somebody may have started it again meanwhile.
-      guard self.lifecycle.status == status else { continue }
-      self.apply(self.lifecycle.observe(status, history: history))
     }
   }
 

@@ -3,7 +3,7 @@ import Systemd
 
 /// What a command asks or does, so that a new command can be matched with a recorded one.
 ///
-/// The command prefix, the program's directory and the position in the journal do not count.
+/// The command prefix, the program's directory, the position in the journal and the wanted fields do not count.
 struct CommandSignature: Hashable {
   /// The kinds of commands, which a replay answers in different ways.
   enum Kind: Hashable {
@@ -59,10 +59,10 @@ struct CommandSignature: Hashable {
       // The first unit is the one that the journal is read for.
       self.init(
         units.isEmpty ? .other : isState ? .state : .journal,
-        words.filter { $0 != "--unit=\(units.first ?? "")" && Self.position($0) == nil },
+        words.filter { $0 != "--unit=\(units.first ?? "")" && !Self.isOmitted($0) },
         Array(units.prefix(1)),
         words.lazy.compactMap { Self.position($0) }.first)
-    case "grep", "tail":
+    case "grep", "tail", "systemd-analyze":
       self.init(.other, words)
     default:
       self.init(.change, words)
@@ -88,6 +88,12 @@ struct CommandSignature: Hashable {
     "--rotate", "--vacuum-", "--flush", "--relinquish-var", "--smart-relinquish-var", "--setup-keys",
     "--update-catalog",
   ]
+
+  /// Whether an option of journalctl(1) does not count: where to begin, and which fields are needed. Entries from an
+  /// older recording lack fields that are asked for since.
+  private static func isOmitted(_ word: String) -> Bool {
+    self.position(word) != nil || word.hasPrefix("--output-fields=")
+  }
 
   private static func position(_ word: String) -> JournalPosition? {
     if word.hasPrefix("--cursor=") {

@@ -1,5 +1,6 @@
 import Foundation
 import Processes
+import Systemd
 import TestHelpers
 
 /// The units that the tests start: templates, so that every test has instances of its own.
@@ -62,6 +63,11 @@ package enum Units {
   package static func property(_ property: String, of unit: String) async throws -> String {
     try await systemctl("show", "--value", "--property=\(property)", "--", unit).trimmingCharacters(
       in: .newlines)
+  }
+
+  /// The version of systemd.
+  package static func version() async throws -> Int {
+    SystemdVersion(try await self.systemctl("--version"))?.number ?? 0
   }
 
   private static let installed = Task {

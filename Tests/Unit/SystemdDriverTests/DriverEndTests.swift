@@ -26,7 +26,9 @@ import Testing
     End(
       exit: .killed(6), result: "watchdog", expected: ExitResult(exitCode: 134, signal: 6),
       message: "watchdog"),
-    End(exit: .exited(0), result: "exit-code", expected: ExitResult(exitCode: 1), message: "another process"),
+    End(
+      exit: .exited(0), result: "exit-code", expected: ExitResult(exitCode: 1),
+      message: "which one is not known"),
   ]
 
   @Test(arguments: Self.ends) func anEnd(end: End) async throws {
@@ -132,18 +134,47 @@ import Testing
 
   // MARK: What systemd forgets
 
-  /// Nothing says that it failed: a unit that fails is kept until somebody resets it.
-  @Test func aFailureThatSomebodyResetsBetweenTwoPolls() async throws {
+  /// An OnFailure= unit can be as quick. The unit stays loaded, or not; the task has logs, or not.
+  @Test(arguments: [true, false], [true, false])
+  func aFailureThatSomebodyResetsBetweenTwoPolls(isReferenced: Bool, hasLogs: Bool) async throws {
+    try await withDriver { driver, systemd in
+      let web = systemd.add("web.service") { $0.isReferenced = isReferenced }
+      func end(_ id: String) async throws {
+        try await driver.event("Started web.service")
+        web.update {
+          $0.endProgram(.exited(7))
+          $0.resetFailed()
+        }
+        let result = try await driver.waitTask(id)
+        #expect(result.exitCode == 7 && result.message?.contains("exited with status 7") == true)
+      }
+      guard hasLogs else { return try await end(try await driver.start("web")) }
+      try await driver.withLoggedTask("web") { try await end($0.config.id) }
+    }
+  }
+
+  /// The log follower reads what the journal says of the end: nothing more is asked.
+  @Test func aCleanEndOfATaskWithLogsCostsNoFurtherCommand() async throws {
+    try await withDriver { driver, systemd in
+      let web = systemd.add("web.service")
+      try await driver.withLoggedTask("web") { allocation in
+        try await driver.event("Started web.service")
+        web.exit(0)
+        #expect(try await driver.waitTask(allocation.config.id) == ExitResult(exitCode: 0))
+        #expect(systemd.commands(.journalHistory).isEmpty && systemd.commands(.systemState).isEmpty)
+      }
+    }
+  }
+
+  @Test func nobodyTellsOfTheEnd() async throws {
     try await withDriver { driver, systemd in
       let web = systemd.add("web.service")
       let id = try await driver.start("web")
       try await driver.event("Started web.service")
-      web.update {
-        $0.endProgram(.exited(7))
-        $0.resetFailed()
-      }
+      systemd.setLogsLifecycle(false)
+      web.exit(0)
       #expect(try await driver.waitTask(id) == ExitResult(exitCode: 0))
-      #expect(systemd.commands(.journalHistory).isEmpty)
+      try await driver.event("neither systemd nor the journal tells how")
     }
   }
 
@@ -158,6 +189,29 @@ import Testing
       let result = try await driver.waitTask(id)
       #expect(result.exitCode == exitCode)
       #expect(result.message?.contains("its CollectMode= has systemd forget it") == !isLogged)
+    }
+  }
+
+  // MARK: The machine goes down
+
+  /// A stop by the machine is not the end of the task; an exit of the unit's own is.
+  @Test(arguments: [true, false]) func theMachineGoesDown(isQuiet: Bool) async throws {
+    try await withDriver { driver, systemd in
+      let (web, other) = (systemd.add("web.service"), systemd.add("other.service"))
+      let (id, otherID) = (try await driver.start("web"), try await driver.start("other"))
+      for name in ["web", "other"] { try await driver.event("Started \(name).service") }
+      systemd.setSystemState("stopping")
+      other.exit(3)
+      #expect(try await driver.waitTask(otherID).exitCode == 3)
+      systemd.setLogsLifecycle(!isQuiet)
+      web.request(.stop)
+      try await driver.event("web.service has ended while the machine goes down")
+      #expect(try await driver.inspectTask(id).exitResult == nil)
+      // A stop is answered as ever; the end is told when the machine goes on after all.
+      try await driver.stopTask(id, timeout: .seconds(1), signal: nil)
+      #expect(try await driver.inspectTask(id).exitResult == nil)
+      systemd.setSystemState("running")
+      #expect(try await driver.waitTask(id) == ExitResult(exitCode: 0))
     }
   }
 

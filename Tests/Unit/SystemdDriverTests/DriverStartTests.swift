@@ -282,9 +282,11 @@ import Testing
           $0.fragmentPath = file
           $0.exitsAtOnce = .exited(0)
         }
-        let id = try await driver.start("job")
-        #expect(try await driver.waitTask(id) == ExitResult(exitCode: 0))
-        #expect(systemd.commands(.journalHistory).count == count)
+        try await driver.withLoggedTask("job") { allocation in
+          let result = try await driver.waitTask(allocation.config.id)
+          #expect(result == ExitResult(exitCode: 0))
+          #expect(systemd.commands(.journalHistory).count == count)
+        }
       }
     }
   }

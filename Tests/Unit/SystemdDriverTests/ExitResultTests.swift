@@ -1,37 +1,54 @@
 import NomadPlugin
+import Systemd
 import Testing
 
 @testable import SystemdDriver
 
 @Suite struct ExitResultTests {
-  @Test(arguments: [
-    "active", "activating", "deactivating", "reloading", "refreshing", "maintenance", "something-new",
-  ])
-  func running(state: String) throws {
-    #expect(try ExitResult(status(state)) == nil)
-    // What a run before this one left behind does not count.
-    #expect(try ExitResult(status(state, ["Result": "exit-code", "ExecMainCode": "1"])) == nil)
-  }
-
-  @Test func inactive() throws {
-    let result = try #require(try ExitResult(status("inactive")))
+  @Test func success() {
+    let result = ExitResult("x.service", .success)
     #expect(result == ExitResult(exitCode: 0))
     // Any message would make Nomad count the task as failed.
     #expect(result.message == nil)
   }
 
-  @Test func inactiveSinceACommandSaidSo() throws {
-    let result = try #require(
-      try ExitResult(status("inactive", ["InvocationID": "a", "Result": "exec-condition"])))
-    #expect(result.exitCode == 1)
-    #expect(result.message?.contains("ExecCondition=") == true)
+  /// The main process may have ended in any way: it is not to blame.
+  @Test(arguments: [MainProcessExit.exited(0), .exited(5), .killed(15), nil])
+  func anotherProcessFailed(mainProcess: MainProcessExit?) {
+    for (exit, exitCode, signal) in [(MainProcessExit.exited(9), Int32(9), Int32(0)), (.killed(11), 139, 11)]
+    {
+      let command = FailedCommand(directive: "ExecStopPost", exit: exit)
+      let result = ExitResult(
+        "x.service", UnitEnd(result: "exit-code", mainProcessExit: mainProcess, failedCommand: command))
+      #expect(result.exitCode == exitCode && result.signal == signal)
+      #expect(result.message?.contains("its command ExecStopPost= ") == true)
+    }
   }
 
-  @Test(arguments: ["not-found", "bad-setting", "error"])
-  func inactiveAndItsDefinitionIsGone(loadState: String) throws {
-    let result = try #require(try ExitResult(status("inactive", ["LoadState": loadState])))
+  /// A clean SIGTERM is not what "exit-code" is about.
+  @Test func itIsNotKnownWhichProcessFailed() {
+    for exit in [MainProcessExit.killed(15), .exited(0), nil] {
+      let result = ExitResult("x.service", UnitEnd(result: "exit-code", mainProcessExit: exit))
+      #expect(result.exitCode == 1 && result.signal == 0)
+      #expect(result.message?.contains("which one is not known") == true)
+    }
+  }
+
+  @Test func aRestartThatIsPassedOver() {
+    let end = UnitEnd(result: "exit-code", mainProcessExit: .exited(7)).passedOver(because: "a condition")
+    let result = ExitResult("x.service", end)
+    #expect(result.exitCode == 7)
+    #expect(
+      result.message
+        == "x.service failed: its main process exited with status 7; systemd has passed over its restart (a condition)"
+    )
+  }
+
+  @Test func anUnknownEnd() {
+    let result = ExitResult(
+      unknownEndOf: "x.service", because: "systemd no longer has its definition (not-found)")
     #expect(result.exitCode == 1)
-    #expect(result.message?.contains(loadState) == true)
+    #expect(result.message?.contains("not-found") == true && result.message?.contains("not known") == true)
   }
 
   struct Failure: Sendable {
@@ -47,8 +64,8 @@ import Testing
   @Test(arguments: [
     Failure(result: "exit-code", code: 1, status: 7, exitCode: 7, text: "exited with status 7"),
     Failure(result: "exit-code", code: 1, status: 203, exitCode: 203, text: "EXEC"),
-    Failure(result: "exit-code", code: 1, status: 0, exitCode: 1, text: "ExecStartPre="),
-    Failure(result: "exit-code", code: 0, status: 0, exitCode: 1, text: "ExecStartPre="),
+    Failure(result: "exit-code", code: 1, status: 0, exitCode: 1, text: "not known"),
+    Failure(result: "exit-code", code: 0, status: 0, exitCode: 1, text: "not known"),
     Failure(result: "signal", code: 2, status: 9, exitCode: 137, signal: 9, text: "signal 9"),
     Failure(result: "signal", code: 2, status: 15, exitCode: 143, signal: 15, text: "signal 15"),
     Failure(result: "signal", code: 1, status: 0, exitCode: 1, text: "'signal'"),
@@ -72,7 +89,7 @@ import Testing
     let properties = [
       "Result": failure.result, "ExecMainCode": "\(failure.code)", "ExecMainStatus": "\(failure.status)",
     ]
-    let result = try #require(try ExitResult(status("failed", properties)))
+    let result = ExitResult("x.service", UnitEnd(try status("failed", properties)))
     #expect(result.exitCode == failure.exitCode)
     #expect(result.signal == failure.signal)
     #expect(result.oomKilled == failure.oomKilled)
@@ -82,7 +99,7 @@ import Testing
   }
 
   @Test func aUnitOfAnotherTypeThatFailed() throws {
-    let result = try #require(try ExitResult(status("failed", ["Id": "data.mount", "Result": "exit-code"])))
+    let result = ExitResult("data.mount", UnitEnd(try status("failed", ["Result": "exit-code"])))
     #expect(result.exitCode == 1)
     #expect(result.message?.hasPrefix("data.mount failed: ") == true)
   }

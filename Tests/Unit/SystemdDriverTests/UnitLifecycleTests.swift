@@ -1,9 +1,19 @@
 import Transcripts
 import NomadPlugin
-import Systemd
 import Testing
 
+@testable import Systemd
 @testable import SystemdDriver
+
+extension UnitLifecycle {
+  /// How a unit that is down has ended, by what the journal and systemd say of it.
+  fileprivate mutating func result(
+    _ history: UnitHistory = UnitHistory(), _ commands: ServiceCommands? = nil
+  ) -> ExitResult? {
+    guard case .ended(let result)? = self.conclude(history, commands).last else { return nil }
+    return result
+  }
+}
 
 @Suite struct UnitLifecycleTests {
   @Test func whatTheUnitWasBeforeTheStartDoesNotCount() throws {
@@ -35,7 +45,7 @@ import Testing
     let running = ["Type": "oneshot", "SubState": "start", "MainPID": "42"]
     #expect(try lifecycle.observe(status("activating", running)) == [.started])
     #expect(lifecycle.startSucceeded() == [])
-    #expect(try lifecycle.observe(status("inactive")) == [.ended(ExitResult(exitCode: 0))])
+    #expect(try lifecycle.observe(status("inactive")) == [.down])
   }
 
   @Test(arguments: [
@@ -74,11 +84,8 @@ import Testing
       "Type": "oneshot", "Result": "exit-code", "ExecMainCode": "1", "ExecMainStatus": "3",
       "InvocationID": "b",
     ]
-    let effects = try lifecycle.startFailed(status("failed", properties), history: nil)
-    #expect(effects?.first == .started)
-    guard case .ended(let result)? = effects?.last else { return #expect(Bool(false), "it has ended") }
-    #expect(result.exitCode == 3)
-    #expect(lifecycle.phase == .ended(result))
+    #expect(try lifecycle.startFailed(status("failed", properties), history: nil) == [.started, .down])
+    #expect(lifecycle.result()?.exitCode == 3)
   }
 
   @Test(arguments: [
@@ -98,17 +105,17 @@ import Testing
     let forgotten = try status("inactive", ["Type": "oneshot", "CollectMode": "inactive-or-failed"])
     #expect(lifecycle.startFailed(forgotten, history: UnitHistory()) == nil)
     let history = try history("b", result: "exit-code", status: 9)
-    let effects = lifecycle.startFailed(forgotten, history: history)
-    guard case .ended(let result)? = effects?.last else { return #expect(Bool(false), "it has ended") }
-    #expect(result.exitCode == 9)
+    #expect(lifecycle.startFailed(forgotten, history: history) == [.started, .down])
+    #expect(lifecycle.result(history)?.exitCode == 9)
   }
 
   /// systemctl lost its connection.
   @Test func aProgramThatHasSucceededAlthoughItsStartFailed() throws {
     var lifecycle = UnitLifecycle()
     let forgotten = try status("inactive", ["Type": "simple"])
-    let effects = lifecycle.startFailed(forgotten, history: try history("b", result: "success", status: 0))
-    #expect(effects == [.started, .ended(ExitResult(exitCode: 0))])
+    let history = try history("b", result: "success", status: 0)
+    #expect(lifecycle.startFailed(forgotten, history: history) == [.started, .down])
+    #expect(lifecycle.result(history) == ExitResult(exitCode: 0))
   }
 
   @Test func aStartThatSystemdTriesAgain() throws {
@@ -127,90 +134,124 @@ import Testing
 
   // MARK: Ends that systemd forgets
 
-  @Test func aUnitThatIsForgottenHasEndedCleanly() throws {
+  /// A unit that was seen to run, and that is down now.
+  private func down(_ properties: [String: String] = [:], before: UnitStatus? = nil) throws -> UnitLifecycle {
     var lifecycle = UnitLifecycle()
     #expect(try lifecycle.observe(status("active", ["InvocationID": "a"])) == [.started])
-    #expect(try lifecycle.observe(status("inactive")) == [.ended(ExitResult(exitCode: 0))])
+    if let before { _ = lifecycle.observe(before) }
+    #expect(try lifecycle.observe(status("inactive", properties)) == [.down])
+    return lifecycle
   }
 
-  @Test(arguments: [["CollectMode": "inactive-or-failed"], ["LoadState": "not-found"]])
-  func ofAUnitThatMayHaveFailedTheJournalTells(properties: [String: String]) throws {
+  @Test func ofAUnitThatIsForgottenTheJournalTells() throws {
     for (result, exitCode) in [("success", Int32(0)), ("exit-code", 9)] {
-      var lifecycle = UnitLifecycle()
-      #expect(try lifecycle.observe(status("active", ["InvocationID": "a"])) == [.started])
-      let forgotten = try status("inactive", properties)
-      #expect(lifecycle.observe(forgotten) == [.consultJournal])
-      #expect(lifecycle.phase == .running)
-      let effects = lifecycle.observe(forgotten, history: try history("a", result: result, status: exitCode))
-      guard case .ended(let end)? = effects.last else { return #expect(Bool(false), "it has ended") }
-      #expect(end.exitCode == exitCode)
-      #expect((end.message == nil) == (exitCode == 0))
-      #expect(lifecycle.endTime?.microseconds == 1)
+      for properties in [[:], ["CollectMode": "inactive-or-failed"], ["LoadState": "not-found"]] {
+        var lifecycle = try self.down(properties)
+        #expect(lifecycle.needsHistory(UnitHistory()))
+        let history = try history("a", result: result, status: exitCode)
+        #expect(!lifecycle.needsHistory(history))
+        let end = lifecycle.result(history)
+        #expect(end?.exitCode == exitCode && (end?.message == nil) == (exitCode == 0))
+        #expect(lifecycle.endTime?.microseconds == 1)
+      }
     }
+  }
+
+  @Test func nobodyTellsAndNothingSpeaksForAFailure() throws {
+    var lifecycle = try self.down()
+    // Another run's end is not this one's.
+    let effects = lifecycle.conclude(try history("b", result: "exit-code", status: 9))
+    #expect(effects == [.report(.endUnknown(unit: "x.service")), .ended(ExitResult(exitCode: 0))])
   }
 
   @Test func anEndThatNobodyTellsIsNotAGoodOne() throws {
     for properties in [["CollectMode": "inactive-or-failed"], ["LoadState": "not-found"]] {
       var lifecycle = UnitLifecycle(recovered: "a", isSameBoot: true)
-      let forgotten = try status("inactive", properties)
-      // Another run's end is not this one's.
-      let effects = lifecycle.observe(forgotten, history: try history("b", result: "success", status: 0))
-      guard case .ended(let end)? = effects.last else { return #expect(Bool(false), "it has ended") }
-      #expect(end.exitCode == 1)
-      #expect(end.message?.contains("not known") == true)
+      #expect(try lifecycle.observe(status("inactive", properties)) == [.down])
+      let end = lifecycle.result()
+      #expect(end?.exitCode == 1 && end?.message?.contains("not known") == true)
     }
   }
 
-  @Test func whatEndedWhileNobodyWatchedIsAskedOfTheJournal() throws {
-    // Somebody may have reset it.
-    var forgotten = UnitLifecycle(recovered: "a", isSameBoot: true)
-    #expect(try forgotten.observe(status("inactive")) == [.consultJournal])
-    #expect(
-      try forgotten.observe(status("inactive"), history: UnitHistory()) == [.ended(ExitResult(exitCode: 0))])
-    var kept = UnitLifecycle(recovered: "a", isSameBoot: true)
-    let reset = try status(
-      "inactive", ["InvocationID": "a", "ExecMainCode": "1", "ExecMainStatus": "9", "Result": "success"])
-    #expect(kept.observe(reset) == [.consultJournal])
-    guard
-      case .ended(let end)? = kept.observe(reset, history: try history("a", result: "exit-code", status: 9))
-        .last
-    else { return #expect(Bool(false), "it has ended") }
-    #expect(end.exitCode == 9)
+  @Test func theStartJobIsAWitness() throws {
+    var lifecycle = UnitLifecycle()
+    let running = ["Type": "oneshot", "SubState": "start", "MainPID": "42", "InvocationID": "a"]
+    #expect(try lifecycle.observe(status("activating", running)) == [.started])
+    #expect(try lifecycle.startFailed(status("inactive", ["Type": "oneshot"]), history: nil) == [])
+    #expect(try lifecycle.observe(status("inactive", ["Type": "oneshot"])) == [.down])
+    let end = lifecycle.result()
+    #expect(end?.exitCode == 1 && end?.message?.contains("its start job failed") == true)
   }
 
-  /// The watcher looks again while the journal is being asked.
-  @Test func anEndIsNotToldBeforeTheJournalHasAnswered() throws {
-    var lifecycle = UnitLifecycle(recovered: "a", isSameBoot: true)
-    let forgotten = try status("inactive")
-    for _ in 0..<3 { #expect(lifecycle.observe(forgotten) == [.consultJournal]) }
-    let effects = lifecycle.observe(forgotten, history: try history("a", result: "exit-code", status: 9))
-    guard case .ended(let end)? = effects.last else { return #expect(Bool(false), "it has ended") }
-    #expect(end.exitCode == 9)
+  @Test func aFailureIsResetAndTheUnitStaysLoaded() throws {
+    let reset = [
+      "InvocationID": "a", "ExecMainCode": "1", "ExecMainStatus": "9", "Result": "success", "Type": "simple",
+    ]
+    var journalTells = try self.down(reset)
+    #expect(journalTells.needsHistory(UnitHistory()))
+    #expect(journalTells.result(try history("a", result: "exit-code", status: 9))?.exitCode == 9)
+    // Where the journal is silent the settings tell whether the status is a failure.
+    let commands = "InvocationID=a\nType=simple\nExecMainCode=1\nExecMainStatus=9\nSuccessExitStatus="
+    for (success, exitCode) in [("", Int32(9)), ("9", 0)] {
+      var lifecycle = try self.down(reset)
+      #expect(lifecycle.needsCommands(UnitHistory()))
+      let known = ServiceCommands(Array("\(commands)\(success)\n".utf8))
+      #expect(lifecycle.result(UnitHistory(), known)?.exitCode == exitCode)
+    }
   }
 
-  @Test func aUnitThatWasSeenToRunIsWatchedFromThenOn() throws {
-    var lifecycle = UnitLifecycle(recovered: "a", isSameBoot: false)
-    #expect(try lifecycle.observe(status("active", ["InvocationID": "a"])) == [])
-    #expect(try lifecycle.observe(status("inactive")) == [.ended(ExitResult(exitCode: 0))])
+  /// The unit is inactive with the result of a failure: loaded in plain sight, unloaded as it was seen before.
+  @Test func aRestartThatIsPassedOver() throws {
+    let failure = [
+      "InvocationID": "a", "ExecMainCode": "1", "ExecMainStatus": "7", "Result": "exit-code",
+      "Type": "simple",
+    ]
+    let pause = try status("activating", failure.merging(["SubState": "auto-restart"]) { $1 })
+    for var lifecycle in [try self.down(failure), try self.down(before: pause)] {
+      var stopped = lifecycle
+      let end = lifecycle.result()
+      #expect(end?.exitCode == 7 && end?.message?.contains("passed over its restart") == true)
+      stopped.stopRequested()
+      #expect(stopped.result() == ExitResult(exitCode: 0))
+    }
   }
 
   @Test(arguments: [UnitLifecycle.Continuity.interrupted, .disconnected])
-  func whatSystemdSaysTooLateIsAskedOfTheJournal(continuity: UnitLifecycle.Continuity) throws {
+  func whatSystemdSaysTooLate(continuity: UnitLifecycle.Continuity) throws {
     var lifecycle = UnitLifecycle()
     #expect(try lifecycle.observe(status("active", ["InvocationID": "a"])) == [.started])
-    let forgotten = try status("inactive")
-    #expect(lifecycle.observe(forgotten, continuity: continuity) == [.consultJournal])
-    // The next look is in time, and knows no more.
-    #expect(lifecycle.observe(forgotten) == [.consultJournal])
-    var silent = lifecycle
-    let effects = lifecycle.observe(forgotten, history: try history("a", result: "exit-code", status: 9))
-    guard case .ended(let end)? = effects.last else { return #expect(Bool(false), "it has ended") }
-    #expect(end.exitCode == 9)
+    #expect(try lifecycle.observe(status("inactive"), continuity: continuity) == [.down])
     // A systemd that was away may be another one.
-    guard case .ended(let unknown)? = silent.observe(forgotten, history: UnitHistory()).last else {
-      return #expect(Bool(false), "it has ended")
+    #expect(lifecycle.result()?.exitCode == (continuity == .disconnected ? 1 : 0))
+  }
+
+  // MARK: Stops
+
+  @Test func aUnitThatIsStartedAgainAtOnceHasEnded() throws {
+    var lifecycle = UnitLifecycle()
+    #expect(try lifecycle.observe(status("active", ["InvocationID": "a"])) == [.started])
+    lifecycle.stopRequested()
+    lifecycle.stopSucceeded(of: "a")
+    for state in ["active", "activating", "failed"] {
+      var other = lifecycle
+      #expect(try other.observe(status(state, ["InvocationID": "b", "Result": "exit-code"])) == [.down])
+      #expect(other.isStartedAgain && other.result() == ExitResult(exitCode: 0))
     }
-    #expect(unknown.exitCode == (continuity == .disconnected ? 1 : 0))
+    var failed = lifecycle
+    #expect(try failed.observe(status("active", ["InvocationID": "b"])) == [.down])
+    #expect(failed.result(try history("a", result: "exit-code", status: 9))?.exitCode == 9)
+    #expect(try lifecycle.observe(status("deactivating", ["InvocationID": "a"])) == [])
+    #expect(try lifecycle.observe(status("inactive", ["InvocationID": "a"])) == [.down])
+    #expect(!lifecycle.isStartedAgain && lifecycle.result() == ExitResult(exitCode: 0))
+  }
+
+  @Test func onlyAStopByOthersMayBeTheMachines() throws {
+    var lifecycle = try self.down()
+    #expect(lifecycle.mayBeStoppedByShutdown(UnitHistory()))
+    // It has ended by itself.
+    #expect(!lifecycle.mayBeStoppedByShutdown(try history("a", result: "success", status: 0)))
+    lifecycle.stopRequested()
+    #expect(!lifecycle.mayBeStoppedByShutdown(UnitHistory()))
   }
 
   // MARK: Times
@@ -230,10 +271,12 @@ import Testing
           "InvocationID": "a", "ExecMainStartTimestamp": began, "ExecMainExitTimestamp": left,
           "InactiveEnterTimestamp": ended,
         ]))
+    _ = lifecycle.conclude(UnitHistory())
     #expect(lifecycle.startTime == RealtimeTimestamp(began) && lifecycle.startTime != nil)
     #expect(lifecycle.endTime == RealtimeTimestamp(ended) && lifecycle.endTime != nil)
     // What systemd has forgotten is kept.
     _ = try forgotten.observe(status("inactive"))
+    _ = forgotten.conclude(UnitHistory())
     #expect(forgotten.startTime == RealtimeTimestamp(began) && forgotten.invocationID == "a")
     // One that is handed back has not ended: when it did before is of no matter.
     var handedBack = UnitLifecycle()
@@ -275,7 +318,7 @@ import Testing
   @Test func aOneshotThatHasEndedWhenItsStartIsDone() throws {
     var lifecycle = UnitLifecycle()
     #expect(lifecycle.startSucceeded() == [.started])
-    #expect(try lifecycle.observe(status("inactive")) == [.ended(ExitResult(exitCode: 0))])
+    #expect(try lifecycle.observe(status("inactive")) == [.down])
   }
 
   @Test func anEarlierRunThatIsStillStoppingDoesNotCount() throws {
@@ -287,20 +330,20 @@ import Testing
     var lifecycle = UnitLifecycle(recovered: nil, isSameBoot: true)
     #expect(try lifecycle.observe(status("inactive", ["Job": "77"])) == [])
     #expect(lifecycle.phase == .running)
-    #expect(try lifecycle.observe(status("inactive")) == [.ended(ExitResult(exitCode: 0))])
+    #expect(try lifecycle.observe(status("inactive")) == [.down])
   }
 
   @Test func theEndIsToldOnceAndStays() throws {
     var lifecycle = UnitLifecycle(recovered: nil, isSameBoot: true)
     let failed = try status("failed", ["Result": "exit-code", "ExecMainCode": "1", "ExecMainStatus": "3"])
-    guard case .ended(let result)? = lifecycle.observe(failed).last else {
-      return #expect(Bool(false), "it has ended")
-    }
-    #expect(result.exitCode == 3)
+    #expect(lifecycle.observe(failed) == [.down])
     #expect(lifecycle.observe(failed) == [])
+    let result = lifecycle.result()
+    #expect(result?.exitCode == 3)
+    #expect(lifecycle.observe(failed) == [] && lifecycle.conclude(UnitHistory()) == [])
     // Somebody starts the unit again: that is another run.
     #expect(try lifecycle.observe(status("active")) == [])
-    #expect(lifecycle.phase == .ended(result))
+    #expect(lifecycle.phase == result.map { .ended($0) })
   }
 
   @Test func restartsBySystemdAreReported() throws {
@@ -315,6 +358,37 @@ import Testing
       try lifecycle.observe(status("active", ["InvocationID": "b", "NRestarts": "1"]))
         == [.report(.restarted(unit: "x.service", count: 1, reason: "exit-code"))])
     #expect(lifecycle.phase == .running)
+  }
+
+  /// A reset-failed sets the count of restarts to 0.
+  @Test func aRestartBySystemdAfterAReset() throws {
+    var lifecycle = UnitLifecycle(recovered: nil, isSameBoot: true)
+    #expect(try lifecycle.observe(status("active", ["InvocationID": "a", "NRestarts": "3"])) == [])
+    var unseen = lifecycle
+    #expect(
+      try lifecycle.observe(
+        status("activating", ["SubState": "auto-restart", "InvocationID": "a", "Result": "signal"])) == [])
+    #expect(
+      try lifecycle.observe(status("active", ["InvocationID": "b", "NRestarts": "0"]))
+        == [.report(.restarted(unit: "x.service", count: 0, reason: "signal"))])
+    #expect(
+      try unseen.observe(status("active", ["InvocationID": "b", "NRestarts": "1"]))
+        == [.report(.restarted(unit: "x.service", count: 1, reason: nil))])
+  }
+
+  @Test func aRestartThatHasNoJob() throws {
+    var lifecycle = UnitLifecycle(recovered: "a", isSameBoot: true)
+    let queued = try status("activating", ["SubState": "auto-restart-queued", "InvocationID": "a"])
+    let now = ContinuousClock.now
+    #expect(lifecycle.observe(queued, now: now) == [])
+    #expect(lifecycle.observe(queued, now: now + .seconds(29)) == [])
+    var withJob = lifecycle
+    #expect(
+      lifecycle.observe(queued, now: now + .seconds(30)) == [.report(.restartStuck(unit: "x.service"))])
+    #expect(lifecycle.observe(queued, now: now + .seconds(60)) == [])
+    let job = try status("activating", ["SubState": "auto-restart-queued", "InvocationID": "a", "Job": "7"])
+    #expect(withJob.observe(job, now: now + .seconds(29.5)) == [])
+    #expect(withJob.observe(queued, now: now + .seconds(31)) == [])
   }
 
   @Test func aRestartBeforeTheFirstLookIsReported() throws {
@@ -354,6 +428,7 @@ import Testing
         switch Int.random(in: 0..<8, using: &generator) {
         case 0: effects += lifecycle.startSucceeded()
         case 1: effects += try lifecycle.startFailed(status("failed"), history: nil) ?? []
+        case 2: effects += lifecycle.conclude(UnitHistory())
         default:
           let state = states.randomElement(using: &generator) ?? "active"
           effects += lifecycle.observe(
@@ -372,6 +447,7 @@ import Testing
       if let end = ends.first {
         #expect(effects.firstIndex(of: .started).map { $0 < end } == true)
         #expect(end == effects.count - 1)
+        #expect(effects.count { $0 == .down } == 1)
       }
     }
   }

@@ -15,6 +15,10 @@ import Testing
     Journalctl(runner: runner, path: "/usr/bin/journalctl", logger: quietLogger)
   }
 
+  private static let fields =
+    "MESSAGE,PRIORITY,SYSLOG_IDENTIFIER,_PID,_TRANSPORT,UNIT,MESSAGE_ID,INVOCATION_ID,JOB_RESULT,JOB_TYPE,UNIT_RESULT,"
+    + "EXIT_CODE,EXIT_STATUS,COMMAND"
+
   private static func line(_ index: Int, _ message: String) -> String {
     "{\"__CURSOR\":\"s=a;i=\(index)\",\"__REALTIME_TIMESTAMP\":\"\(index)\",\"__MONOTONIC_TIMESTAMP\":\"1\","
       + "\"_BOOT_ID\":\"b\",\"MESSAGE\":\"\(message)\"}\n"
@@ -33,9 +37,8 @@ import Testing
     }
     #expect(
       runner.lines == [
-        "journalctl --no-pager --follow --no-tail --output=json --all --output-fields=MESSAGE,PRIORITY,SYSLOG_IDENTIFIER,"
-          + "_PID,_TRANSPORT,UNIT,MESSAGE_ID,_SYSTEMD_UNIT,_SYSTEMD_INVOCATION_ID,_STREAM_ID,INVOCATION_ID,JOB_RESULT,"
-          + "JOB_TYPE,UNIT_RESULT,EXIT_CODE,EXIT_STATUS,COMMAND --unit=web.service\(option)"
+        "journalctl --no-pager --follow --no-tail --output=json --all --output-fields=\(Self.fields),"
+          + "_SYSTEMD_UNIT,_SYSTEMD_INVOCATION_ID,_STREAM_ID --unit=web.service\(option)"
       ])
     #expect(runner.commands.first?.timeLimit == .some(nil))
   }
@@ -45,14 +48,14 @@ import Testing
     let units = [web, try UnitName("a.socket")]
     let position = JournalPosition.after(try #require(JournalCursor("s=a1;i=2")))
     await #expect(throws: SystemdError.self) {
-      try await journalctl(runner).follow(units, .manager, after: position, .subject) { _ in }
+      try await journalctl(runner).follow(units, .manager, after: position, .line) { _ in }
     }
-    try await journalctl(runner).read([web], .manager, after: .beginning, .subject) { _ in }
+    try await journalctl(runner).read([web], .manager, after: .beginning, .line) { _ in }
     #expect(
       runner.lines == [
-        "journalctl --no-pager --follow --no-tail --output=json --all --output-fields=_PID,UNIT "
+        "journalctl --no-pager --follow --no-tail --output=json --all --output-fields=\(Self.fields) "
           + "'--cursor=s=a1;i=2' _PID=1 UNIT=web.service UNIT=a.socket",
-        "journalctl --no-pager --boot --quiet --output=json --all --output-fields=_PID,UNIT _PID=1 UNIT=web.service",
+        "journalctl --no-pager --boot --quiet --output=json --all --output-fields=\(Self.fields) _PID=1 UNIT=web.service",
       ])
   }
 
@@ -63,8 +66,8 @@ import Testing
     try await self.journalctl(runner).read(units, after: .beginning, .complete) { _ in }
     #expect(
       runner.lines == [
-        "journalctl --no-pager --boot --quiet --output=json --all --output-fields=MESSAGE,PRIORITY,"
-          + "SYSLOG_IDENTIFIER,_PID,_TRANSPORT,UNIT,MESSAGE_ID --unit=web.service --unit=a.socket",
+        "journalctl --no-pager --boot --quiet --output=json --all --output-fields=\(Self.fields) "
+          + "--unit=web.service --unit=a.socket",
         "journalctl --no-pager --boot --quiet --output=json --all --unit=web.service --unit=a.socket",
       ])
   }
@@ -137,12 +140,13 @@ import Testing
     }
   }
 
-  @Test func historyIsWhatTheManagerSaid() async throws {
-    let runner = ScriptedRunner(.output(""), .output(""))
-    #expect(try await self.journalctl(runner).history(of: self.web) == UnitHistory())
-    #expect(runner.lines.first == "journalctl --sync")
-    #expect(runner.lines.last?.hasPrefix("journalctl --no-pager --boot --quiet --lines=100 ") == true)
-    #expect(runner.lines.last?.hasSuffix(" --unit=web.service _PID=1") == true)
+  @Test func whatTheManagerSaidOfSeveralUnits() async throws {
+    let other = try UnitName("other.service")
+    let runner = ScriptedRunner(.output(""))
+    let entries = try await self.journalctl(runner).managerEntries(about: [self.web, other])
+    #expect(entries == [self.web: [], other: []])
+    #expect(runner.lines.last?.hasPrefix("journalctl --no-pager --boot --quiet --lines=200 ") == true)
+    #expect(runner.lines.last?.hasSuffix(" _PID=1 UNIT=web.service UNIT=other.service") == true)
     #expect(runner.commands.last?.timeLimit == .seconds(30))
   }
 

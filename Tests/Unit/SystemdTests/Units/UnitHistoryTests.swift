@@ -47,9 +47,9 @@ import Testing
       try Self.started("b"), try Self.exited("b", "killed", 11), try Self.failed("b", "signal"),
       try Self.started("c"), try Self.exited("c", "exited", 1, command: "ExecStop"), try Self.succeeded("c"),
     ])
-    #expect(history.ends.map(\.result) == ["exit-code", "signal", "success"])
-    #expect(history.ends.map(\.mainProcessExit) == [.exited(9), .killed(11), nil])
-    #expect(history.ends.first?.time.microseconds == 7)
+    #expect(history.runs.map(\.result) == ["exit-code", "signal", "success"])
+    #expect(history.runs.map(\.mainProcessExit) == [.exited(9), .killed(11), nil])
+    #expect(history.runs.first?.endTime?.microseconds == 7)
     // systemd has restarted it: what counts is the last one.
     for run in ["a", "b", "c"] { #expect(history.end(since: run)?.invocationID == "c") }
     #expect(history.end(since: "d") == nil)
@@ -99,5 +99,103 @@ import Testing
     var claim = try Self.failed("a", "exit-code")
     claim.processID = 77
     #expect(UnitHistory([claim]) == UnitHistory())
+  }
+
+  // MARK: Which process, which restart
+
+  private static func job(_ run: String, _ type: String, _ result: String, _ message: String, _ id: String)
+    throws
+    -> JournalEntry
+  {
+    try self.entry(
+      """
+      "INVOCATION_ID":"\(run)","JOB_TYPE":"\(type)","JOB_RESULT":"\(result)","MESSAGE":"\(message)",\
+      "MESSAGE_ID":"\(id)"
+      """)
+  }
+
+  private static func scheduled(_ run: String) throws -> JournalEntry {
+    try self.entry("\"INVOCATION_ID\":\"\(run)\",\"MESSAGE_ID\":\"5eb03494b6584870a536b337290809b3\"")
+  }
+
+  private static func stopped(_ run: String, _ type: String) throws -> JournalEntry {
+    try self.job(run, type, "done", "Stopped x.service.", "9d1aaa27d60140bd96365438aad20286")
+  }
+
+  private static func failure(_ run: String) throws -> [JournalEntry] {
+    [try self.started(run), try self.exited(run, "exited", 7), try self.failed(run, "exit-code")]
+  }
+
+  @Test func theFirstProcessThatFailed() throws {
+    let history = UnitHistory([
+      try Self.started("a"), try Self.exited("a", "exited", 4, command: "ExecReload"),
+      try Self.exited("a", "exited", 9, command: "ExecStop"), try Self.exited("a", "killed", 9),
+      try Self.failed("a", "exit-code"),
+    ])
+    #expect(history.run("a")?.failedCommand == FailedCommand(directive: "ExecStop", exit: .exited(9)))
+    #expect(history.run("a")?.mainProcessExit == .killed(9))
+  }
+
+  @Test(arguments: [
+    ("done", "x.service was skipped because of an unmet condition check (ConditionPathExists=/x)."),
+    ("dependency", "Dependency failed for x.service."), ("assert", "Assertion failed for x.service."),
+  ])
+  func aRestartThatIsPassedOver(result: String, message: String) throws {
+    let history = UnitHistory(
+      try Self.failure("a") + [
+        try Self.scheduled("a"), try Self.stopped("a", "restart"),
+        try Self.job("a", "start", result, message, "be02cf6855d2428ba40df7e9d022f03d"),
+      ])
+    let end = try #require(history.end(since: "a"))
+    #expect(end.result == "exit-code" && end.passedOverRestart == message && !end.isStoppedInPause)
+  }
+
+  /// Of a restart by a condition command systemd makes a run.
+  @Test func aRestartThatAnExecConditionPassesOver() throws {
+    let message = "Condition check resulted in x.service being skipped."
+    let skipped = try Self.entry(
+      """
+      "INVOCATION_ID":"b","MESSAGE_ID":"0e4284a0caca4bfc81c0bb6786972673","UNIT_RESULT":"exec-condition"
+      """)
+    let history = UnitHistory(
+      try Self.failure("a") + [
+        try Self.scheduled("a"), skipped,
+        try Self.job("b", "start", "done", message, "39f53479d3a045ac8e11786248231fbf"),
+      ])
+    // The second one can be the run that was seen last.
+    for run in ["a", "b"] {
+      let end = try #require(history.end(since: run))
+      #expect(end.invocationID == "a" && end.result == "exit-code" && end.passedOverRestart == message)
+    }
+    // Asked for by somebody, it is a run that was skipped.
+    #expect(UnitHistory([skipped]).end(since: "b")?.result == "exec-condition")
+  }
+
+  @Test func aStopInThePauseBeforeARestart() throws {
+    let end = UnitHistory(try Self.failure("a") + [try Self.stopped("a", "stop")]).end(since: "a")
+    #expect(end?.isStoppedInPause == true && end?.isStopRequested == false)
+    let stopping = try Self.entry(
+      """
+      "INVOCATION_ID":"a","JOB_TYPE":"stop","MESSAGE_ID":"de5b426a63be47a7b6ac3eaac82e2f6f"
+      """)
+    let failed = UnitHistory(
+      [try Self.started("a"), stopping, try Self.exited("a", "exited", 7), try Self.failed("a", "exit-code")]
+        + [try Self.stopped("a", "stop")])
+    #expect(failed.end(since: "a")?.isStoppedInPause == false)
+    #expect(failed.end(since: "a")?.isStopRequested == true)
+  }
+
+  @Test func onlyTheLatestRunsAreKept() throws {
+    let history = UnitHistory(try (0..<100).flatMap { try Self.failure("run\($0)") })
+    #expect(history.runs.count == 16 && history.end(since: "run99")?.invocationID == "run99")
+    #expect(history.end(since: "run1") == nil)
+  }
+
+  @Test func aRunThatBeganLaterIsNotKnownYet() throws {
+    var later = try Self.started("b")
+    later.monotonicMicroseconds = 100
+    let history = UnitHistory(try Self.failure("a") + [later])
+    #expect(history.end(since: "a") == nil)
+    #expect(history.known(at: 99).end(since: "a")?.result == "exit-code")
   }
 }
