@@ -1,3 +1,4 @@
+import Foundation
 import NomadPlugin
 import NomadTestSupport
 import TestHelpers
@@ -26,5 +27,15 @@ extension HostTests {
       if type != "forking" { #expect(text.contains("EXEC"), "\(text)") }
     }
     try await Units.systemctl("reset-failed", unit)
+  }
+
+  /// A unit that takes a device as its terminal changes the owner and mode of it, which must not be the machine's.
+  @Test func theDevicesAreTheHostsOwn() throws {
+    let mounts = try String(contentsOfFile: "/proc/self/mountinfo", encoding: .utf8).split(separator: "\n")
+      .compactMap { $0.split(separator: " ").dropFirst(4).first }
+    #expect(mounts.contains("/dev"))
+    for device in ["null", "zero", "full", "random", "urandom", "tty"] {
+      #expect(!mounts.contains("/dev/\(device)"))
+    }
   }
 }

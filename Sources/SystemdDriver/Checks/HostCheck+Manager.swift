@@ -20,7 +20,8 @@ extension HostCheck {
             : "Units cannot be started in this state: see `systemctl list-jobs`.")
       }
       let output = try await self.run(
-        "systemctl", "--no-pager", "--no-ask-password", "show", "--property=Version,DefaultTimeoutStopUSec")
+        "systemctl", "--no-pager", "--no-ask-password", "show",
+        "--property=Version,DefaultTimeoutStopUSec,LogLevel")
       properties = UnitProperties.parse(output.standardOutput).first ?? [:]
       let finding = [state, properties["Version"].map { "version \($0)" }].compactMap(\.self).joined(
         separator: ", ")
@@ -43,6 +44,21 @@ extension HostCheck {
       }
     }
     return (properties, check)
+  }
+
+  /// Checks that systemd says in the journal what happens to units.
+  ///
+  /// - Parameter properties: those of the manager.
+  func logLevel(_ properties: [String: String]) -> Check {
+    guard let text = properties["LogLevel"], let level = LogLevel(text) else {
+      return Check("log level", .ok, "not known")
+    }
+    guard level < .info else { return Check("log level", .ok, text) }
+    return Check(
+      "log level", .warn, text,
+      hint:
+        "systemd does not say how units ended or that a start was skipped: `systemctl log-level info`, and LogLevel= in "
+        + "system.conf.")
   }
 
   /// Checks that the driver may start and stop units.

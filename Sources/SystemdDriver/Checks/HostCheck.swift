@@ -41,7 +41,7 @@ public struct HostCheck: Sendable {
     let (manager, systemd) = try await self.systemd(version)
     var checks = programs + [systemd]
     if systemd.verdict != .fail {
-      checks += try await [self.rights(), self.show()]
+      checks += try await [self.logLevel(manager), self.rights(), self.show()]
     }
     checks += try await [self.journal(), self.journalSync(), self.journalStorage(), self.journalLimits()]
     checks += try await [self.controlGroups(), self.exec()]

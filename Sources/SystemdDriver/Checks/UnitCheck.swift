@@ -6,7 +6,7 @@ struct UnitCheck: Sendable {
   static let properties = [
     "Restart", "RefuseManualStart", "RefuseManualStop", "StandardOutput", "LogNamespace", "SendSIGKILL",
     "UpheldBy",
-    "LogRateLimitIntervalUSec", "LogRateLimitBurst", "TimeoutStartUSec",
+    "LogRateLimitIntervalUSec", "LogRateLimitBurst", "LogLevelMax", "TimeoutStartUSec",
   ]
 
   private let unit: UnitName
@@ -39,7 +39,7 @@ struct UnitCheck: Sendable {
     return [
       load, self.file, self.names, self.enabled, self.state, self.start, self.restart, self.triggers,
       self.stop,
-      self.stopTimeout, self.logs,
+      self.stopTimeout, self.logs, self.logLevel,
     ].compactMap(\.self)
   }
 
@@ -208,12 +208,16 @@ struct UnitCheck: Sendable {
     else { return nil }
     let kill = Self.text(self.killTimeout)
     let finding = "TimeoutStopSec=\(text), kill_timeout \(kill)"
-    let isLonger =
-      switch timeout {
-      case .infinity: true
-      case .finite(let duration): duration > self.killTimeout
-      }
-    guard isLonger else { return self.check("stop timeout", .ok, finding) }
+    switch timeout {
+    case .finite(self.killTimeout):
+      return self.check("stop timeout", .ok, finding)
+    case .finite(let duration) where duration < self.killTimeout:
+      return self.check(
+        "stop timeout", .warn, finding,
+        "systemd kills it after \(Self.text(duration)), before kill_timeout is over: raise TimeoutStopSec= in the unit. "
+          + "(The time after a kill_signal of the job comes before that.)")
+    default: break
+    }
     // The default says nothing about how long this unit needs.
     if text == self.defaultStopTimeout {
       return self.check(
@@ -243,5 +247,16 @@ struct UnitCheck: Sendable {
         "Its output goes neither to the journal nor to the task's logs.")
     }
     return self.check("logs", .ok, "StandardOutput=\(output)")
+  }
+
+  /// What systemd says about the unit is held to the same level as what the unit itself logs.
+  private var logLevel: Check? {
+    guard let text = self.property("LogLevelMax"), let level = LogLevel(text), level < .info else {
+      return nil
+    }
+    return self.check(
+      "log level", .warn, "LogLevelMax=\(level)",
+      "systemd does not say in the journal how it ended or that a start was skipped: some ends are not known then."
+    )
   }
 }

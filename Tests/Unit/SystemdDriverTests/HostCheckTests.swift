@@ -10,7 +10,10 @@ import Testing
     ("systemctl --version", .output("systemd 252 (252.38-1)\n+PAM\n")),
     ("journalctl --version", .output("systemd 252 (252.38-1)\n+PAM\n")),
     ("is-system-running", .output("running\n")),
-    ("Version,DefaultTimeoutStopUSec", .output("Version=252.38-1\nDefaultTimeoutStopUSec=1min 30s\n")),
+    (
+      "Version,DefaultTimeoutStopUSec",
+      .output("Version=252.38-1\nDefaultTimeoutStopUSec=1min 30s\nLogLevel=info\n")
+    ),
     (
       " stop -- ",
       .output(standardError: "Failed to stop \(missing): Unit \(missing) not loaded.\n", status: 5)
@@ -49,7 +52,8 @@ import Testing
     #expect(checks.allSatisfy { $0.verdict == .ok && $0.unit == nil }, "\(checks)")
     #expect(
       checks.map(\.name) == [
-        "systemctl", "journalctl", "systemd", "rights", "systemctl show", "journal", "journal sync",
+        "systemctl", "journalctl", "systemd", "log level", "rights", "systemctl show", "journal",
+        "journal sync",
         "journal storage",
         "journal limits", "cgroup", "exec",
       ])
@@ -71,6 +75,7 @@ import Testing
         "systemd",
         .fail, "D-Bus"
       ),
+      ("Version,Default", .output("Version=252\nLogLevel=notice\n"), "log level", .warn, "log-level info"),
       ("Version,Default", .output("Version=257~rc1-1\n"), "systemd", .warn, "daemon-reexec"),
       (
         " stop -- ",

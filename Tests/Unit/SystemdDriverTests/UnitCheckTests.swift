@@ -58,6 +58,8 @@ import Testing
       (["TimeoutStopUSec": "1min 30s"], "stop timeout", .ok, "not systemd's default"),
       (["TimeoutStopUSec": "6s"], "stop timeout", .warn, "killed after 5s"),
       (["TimeoutStopUSec": "infinity"], "stop timeout", .warn, "killed after 5s"),
+      (["TimeoutStopUSec": "4s"], "stop timeout", .warn, "systemd kills it after 4s"),
+      (["LogLevelMax": "5"], "log level", .warn, "how it ended"),
       (["StandardOutput": "null"], "logs", .warn, "neither to the journal"),
       (["StandardOutput": "append:/x"], "logs", .warn, "neither to the journal"),
       (["LogNamespace": "n"], "logs", .warn, "journal of their own"),
@@ -93,7 +95,8 @@ import Testing
     }
     #expect(try verdict("20s", 20) == .ok)
     #expect(try verdict("20s", 19) == .warn)
-    #expect(try verdict("20s", 600) == .ok)
+    #expect(try verdict("20s", 21) == .warn)
+    #expect(try verdict("1min 30s", 600) == .warn)
   }
 
   @Test func aliasesAreNamed() throws {
