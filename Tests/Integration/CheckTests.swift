@@ -77,7 +77,7 @@ import Testing
     #expect(report.check("triggers", of: "\(name)-alias.service")?.finding == "\(timer) (active)")
     #expect(
       report.check("names", of: "\(name)-alias.service")?.finding == "\(unit), also \(name)-alias.service")
-    let long = try self.report(try await self.run("--json", "--kill-timeout", "80", unit).output)
+    let long = try self.report(try await self.run("--json", "--kill-timeout", "70", unit).output)
     #expect(long.check("stop timeout", of: unit)?.verdict == "ok")
     try await Units.systemctl("stop", timer)
     try await Units.systemctl("disable", "--runtime", "--quiet", unit)

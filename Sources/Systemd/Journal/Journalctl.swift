@@ -77,9 +77,11 @@ public struct Journalctl: Sendable {
   /// - Throws: `SystemdError`; `CancellationError`.
   public func managerEntries(about units: [UnitName]) async throws -> [UnitName: [JournalEntry]] {
     var entries: [String: [JournalEntry]] = [:]
+    // Older recordings have the question for one unit in this form.
+    let isOne = units.count == 1
     let result = try await self.read(
-      ["--boot", "--quiet", "--lines=\(Self.historyLimit * units.count)"], units, .manager, after: .beginning,
-      .line, timeLimit: self.timeLimit
+      ["--boot", "--quiet", "--lines=\(Self.historyLimit * units.count)"], units, isOne ? .all : .manager,
+      after: .beginning, .line, matches: isOne ? ["_PID=1"] : [], timeLimit: self.timeLimit
     ) {
       for entry in $0 { entry.subjectUnit.map { entries[$0, default: []].append(entry) } }
     }
@@ -89,7 +91,7 @@ public struct Journalctl: Sendable {
 
   private func read(
     _ options: [String], _ units: [UnitName], _ scope: JournalScope = .all, after position: JournalPosition,
-    _ detail: JournalEntry.Detail, timeLimit: Duration? = nil,
+    _ detail: JournalEntry.Detail, matches: [String] = [], timeLimit: Duration? = nil,
     _ onEntries: ([JournalEntry]) async throws -> Void
   ) async throws -> CommandResult {
     var arguments = ["--no-pager"] + options + ["--output=json", "--all"]
@@ -105,7 +107,7 @@ public struct Journalctl: Sendable {
       arguments.append("--cursor=\(cursor.text)")
       cursorToSkip = cursor
     }
-    arguments += scope.matches(for: units)
+    arguments += matches + scope.matches(for: units)
     var splitter = LineSplitter(maximumLength: Self.lineLimit)
     var droppedCount = 0
     do {
