@@ -17,7 +17,9 @@ enum Plugin {
     LoggingSystem.bootstrap { HCLogHandler(label: $0) }
     let logger = Logger(label: "systemd")
     let driver = SystemdDriver(
-      version: pluginVersion, runner: ProcessCommandRunner(logger: logger), logger: logger)
+      version: pluginVersion, runner: ProcessCommandRunner(logger: logger),
+      // Another user's plugin, which a person runs, has no directory there.
+      recordDirectory: geteuid() == 0 ? "/run/nomad-driver-systemd" : nil, logger: logger)
     let server = PluginServer(
       magicCookie: magicCookie, protocolVersions: [nomadProtocolVersion],
       services: [BasePluginService(driver), DriverService(driver)], logger: logger)

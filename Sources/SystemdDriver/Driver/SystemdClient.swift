@@ -40,14 +40,15 @@ struct SystemdClient: Sendable {
     let commandPrefix = self.location.replay == nil ? options.commandPrefix : []
     // Behind a prefix the other system finds the programs.
     func path(_ name: String) -> String { commandPrefix.isEmpty ? Executable.find(name) : name }
+    let commands = ClaimedCommandRunner(runners.commands)
     self.systemctl = Systemctl(
-      runner: runners.commands, path: options.systemctlPath ?? path("systemctl"),
+      runner: commands, path: options.systemctlPath ?? path("systemctl"),
       commandPrefix: commandPrefix)
     self.journalctl = Journalctl(
-      runner: runners.commands, path: options.journalctlPath ?? path("journalctl"),
+      runner: commands, path: options.journalctlPath ?? path("journalctl"),
       commandPrefix: commandPrefix, logger: logger)
     self.analyze = SystemdAnalyze(
-      runner: runners.commands, path: path("systemd-analyze"), commandPrefix: commandPrefix)
+      runner: commands, path: path("systemd-analyze"), commandPrefix: commandPrefix)
     self.followers = JournalFollowers(self.journalctl)
     self.statuses = RequestCoalescer(width: Self.maximumShowCommands) { [systemctl = self.systemctl] in
       do {

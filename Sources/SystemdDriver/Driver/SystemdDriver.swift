@@ -21,6 +21,9 @@ public final class SystemdDriver: TaskDriver {
   private let logger: Logger
   private let registry = TaskRegistry()
   private let background = BackgroundWork()
+  private let records: TaskRecords
+  /// A replay's tasks are none of this host's.
+  private let noRecords: TaskRecords
   private let engine = Mutex<DriverEngine?>(nil)
 
   /// How often memory that is not used is given back to the system.
@@ -29,10 +32,16 @@ public final class SystemdDriver: TaskDriver {
   /// - Parameters:
   ///   - version: the plugin's version.
   ///   - runner: runs systemctl and journalctl.
+  ///   - recordDirectory: where to keep what is known of tasks until the next boot, so that a later process of the plugin
+  ///     knows it; nil for nowhere.
   ///   - logger: for what happens to tasks.
-  public init(version: String, runner: any CommandRunner, logger: Logger) {
+  public init(
+    version: String, runner: any CommandRunner, recordDirectory: String? = nil, logger: Logger
+  ) {
     self.info = PluginInfo(name: Self.name, version: version)
     self.runner = runner
+    self.records = TaskRecords(in: recordDirectory, logger: logger)
+    self.noRecords = TaskRecords(in: nil, logger: logger)
     self.logger = logger
   }
 
@@ -43,6 +52,7 @@ public final class SystemdDriver: TaskDriver {
         // What a thousand starts at once needed is free after them, but in pieces that malloc(3) would keep.
         while (try? await Task.sleep(for: Self.trimInterval)) != nil { Linux.trimMemory() }
       }
+      group.addTask { await self.records.run() }
       await self.background.run()
       group.cancelAll()
     }
@@ -64,7 +74,9 @@ public final class SystemdDriver: TaskDriver {
       engine = new
       return new
     }
-    if let new { self.background.add { await new.run() } }
+    guard let new else { return }
+    self.background.add { await new.run() }
+    self.background.add { self.records.sweep() }
   }
 
   /// What the driver can do: tasks are on the host as they are, nothing is isolated or mounted for them.
@@ -96,9 +108,10 @@ public final class SystemdDriver: TaskDriver {
   }
 
   private func starter() throws -> TaskStarter {
-    TaskStarter(
-      engine: try self.usableEngine(), registry: self.registry,
-      background: self.background, logger: self.logger)
+    let engine = try self.usableEngine()
+    return TaskStarter(
+      engine: engine, registry: self.registry, background: self.background,
+      records: engine.systemd.location.replay == nil ? self.records : self.noRecords, logger: self.logger)
   }
 
   // MARK: Tasks
@@ -128,8 +141,9 @@ public final class SystemdDriver: TaskDriver {
   /// Stops the unit: by `signal` to the main process if there is one, then by `systemctl stop`, and by SIGKILL to all its
   /// processes after `timeout`.
   public func stopTask(_ id: String, timeout: Duration, signal: String?) async throws {
+    let task = try self.registry.task(id)
     do {
-      try await self.registry.task(id).stop(timeout: timeout, signal: signal)
+      try await task.claim.perform { try await task.stop(timeout: timeout, signal: signal) }
     } catch let error as SystemdError {
       throw DriverError.recoverable("\(error)")
     }
@@ -138,15 +152,20 @@ public final class SystemdDriver: TaskDriver {
   /// Forgets the task. With `force` a unit that has not ended is killed.
   public func destroyTask(_ id: String, force: Bool) async throws {
     let task = try self.registry.task(id)
-    if task.isRunning {
-      guard force else {
-        throw DriverError.unrecoverable(
-          "The unit \(task.unit) of the task is still running. Stop it first, or use force.")
+    try await task.claim.perform {
+      if task.isRunning {
+        guard force else {
+          throw DriverError.unrecoverable(
+            "The unit \(task.unit) of the task is still running. Stop it first, or use force.")
+        }
+        try await self.stopTask(id, timeout: .zero, signal: nil)
       }
-      try await self.stopTask(id, timeout: .zero, signal: nil)
+      try await task.resetFailure()
+      // Before the position in the journal is forgotten: a recovery would begin the logs anew.
+      task.record.taskIsDestroyed()
+      await self.registry.remove(task)
     }
-    try await task.resetFailure()
-    await self.registry.remove(task)
+    task.claim.release(isOver: true)
   }
 
   /// The unit's state, as systemd told it last.
@@ -158,8 +177,9 @@ public final class SystemdDriver: TaskDriver {
   public func taskStats(
     _ id: String, interval: Duration, _ report: @escaping @Sendable (TaskResourceUsage) async throws -> Void
   ) async throws {
-    try await self.registry.task(id).usageReporter(topology: self.engine.withLock { $0?.topology })
-      .run(every: interval, report)
+    let task = try self.registry.task(id)
+    let reporter = task.usageReporter(topology: self.engine.withLock { $0?.topology })
+    try await task.claim.perform { try await reporter.run(every: interval, report) }
   }
 
   /// Sends a signal, by a name or number that systemd knows, to the processes of the unit that the job's `signal_to`
@@ -168,7 +188,8 @@ public final class SystemdDriver: TaskDriver {
   /// - Throws: `DriverError`: unrecoverable if there is no such signal or the unit has ended, recoverable if it has no
   ///   such process.
   public func signalTask(_ id: String, signal: String) async throws {
-    try await self.registry.task(id).signaller.send(signal)
+    let task = try self.registry.task(id)
+    try await task.claim.perform { try await task.signaller.send(signal) }
   }
 
   /// Reports what happens to all tasks, and first what happened to those that there are, until ``shutdown()``.
@@ -178,6 +199,10 @@ public final class SystemdDriver: TaskDriver {
 
   /// Ends the task events, after the last one.
   public func shutdown() { self.registry.events.end() }
+
+  /// Whether there is a task that Nomad has started or recovered, and not destroyed, and that no other process of the
+  /// plugin has taken.
+  public var hasTasks: Bool { !self.registry.isEmpty }
 
   // MARK: Commands in tasks
 
@@ -191,7 +216,8 @@ public final class SystemdDriver: TaskDriver {
 
   /// Runs a command as if it belonged to the unit: ``UnitExec``.
   public func execTask(_ id: String, command: [String], timeout: Duration) async throws -> ExecResult {
-    try await self.exec(id).collect(command, timeout: timeout)
+    let exec = try self.exec(id)
+    return try await exec.task.claim.perform { try await exec.collect(command, timeout: timeout) }
   }
 
   /// Runs a command as if it belonged to the unit, with its input and output as streams: ``UnitExec``.
@@ -199,6 +225,7 @@ public final class SystemdDriver: TaskDriver {
     _ request: ExecRequest, input: any AsyncSequence<ExecInput, any Error> & Sendable,
     _ output: @escaping @Sendable (ExecOutput) async throws -> Void
   ) async throws -> ExitResult {
-    try await self.exec(request.taskID).stream(request, input: input, output)
+    let exec = try self.exec(request.taskID)
+    return try await exec.task.claim.perform { try await exec.stream(request, input: input, output) }
   }
 }

@@ -34,9 +34,22 @@ final class TaskRegistry: Sendable {
     }
   }
 
+  /// Whether there is no task.
+  var isEmpty: Bool { self.tasks.withLock { $0.isEmpty } }
+
   /// Ends all that runs for a task, and forgets it and its events. The unit stays as it is.
   func remove(_ task: UnitTask) async {
     await task.remove()
+    self.forget(task)
+  }
+
+  /// Forgets a task that another process of the plugin has taken, and its events.
+  func letGo(_ task: UnitTask) async {
+    await task.letGo()
+    self.forget(task)
+  }
+
+  private func forget(_ task: UnitTask) {
     self.tasks.withLock { tasks in
       // Another one can have its identifier by now.
       if tasks[task.config.id] === task { tasks[task.config.id] = nil }

@@ -8,6 +8,7 @@ struct TaskStarter: Sendable {
   let engine: DriverEngine
   let registry: TaskRegistry
   let background: BackgroundWork
+  let records: TaskRecords
   let logger: Logger
 
   private var systemd: SystemdClient { self.engine.systemd }
@@ -38,24 +39,50 @@ struct TaskStarter: Sendable {
     let plan = StartPlan(
       action, of: status, mayHaveConditions: mayHaveConditions, options, present: await present)
     let isAllowed = self.engine.isAllowed(for: config)
-    let task = try UnitTask(
-      config, unit: unit, triggered: status.triggeredUnits(isAllowed), isAllowed: isAllowed,
-      self.engine.options.disablesLogCollection ? options.withoutLogs : options, .start(plan),
-      logsBegin: plan.logsBegin, lifecycle: plan.lifecycle, engine: self.engine, events: self.registry.events,
-      logger: self.logger)
-    guard try self.registry.add(task) else {
-      throw DriverError.unrecoverable("The task \(config.id) has been started already.")
+    let claim = try await self.claim(config)
+    let record = TaskRecordKeeper(TaskRecord(of: config, unit: unit), in: self.records, claim)
+    let task: UnitTask
+    do {
+      task = try UnitTask(
+        config, unit: unit, triggered: status.triggeredUnits(isAllowed), isAllowed: isAllowed,
+        self.engine.options.disablesLogCollection ? options.withoutLogs : options, .start(plan),
+        logsBegin: plan.logsBegin, lifecycle: plan.lifecycle, claim: claim, record: record,
+        engine: self.engine,
+        events: self.registry.events, logger: self.logger)
+      guard try self.registry.add(task) else { throw Self.startedAlready(config) }
+    } catch {
+      claim.release(isOver: true)
+      throw error
     }
-    self.background.add { await task.run() }
+    record.save()
+    self.background.add { [registry] in await task.live(in: registry) }
     do {
       try await task.waitForStart()
       await task.report(plan.event(unit: unit))
       return try await self.handle(of: task, plan)
     } catch {
       await self.registry.remove(task)
+      record.remove()
+      claim.release(isOver: true)
       if error is CancellationError { self.background.add { await self.undo(plan, of: unit) } }
       throw error
     }
+  }
+
+  private func claim(_ config: TaskConfig) async throws -> TaskClaim {
+    do {
+      return try await self.records.claim(config.id)
+    } catch let failure as TaskRecords.ClaimFailure {
+      switch failure {
+      case .ownTask: throw Self.startedAlready(config)
+      case .takenMeanwhile:
+        throw DriverError.recoverable("Another process of the plugin starts the task \(config.id).")
+      }
+    }
+  }
+
+  private static func startedAlready(_ config: TaskConfig) -> DriverError {
+    .unrecoverable("The task \(config.id) has been started already.")
   }
 
   private func handle(of task: UnitTask, _ plan: StartPlan) async throws -> TaskHandle {
@@ -137,40 +164,92 @@ struct TaskStarter: Sendable {
       throw DriverError.recoverable(
         "The machine was restarted since the task started: how \(unit) ended is not known.")
     }
-    var options = (try? TaskOptions(handle.config)) ?? TaskOptions(unit: unit)
+    guard let claim = try await self.claimForRecovery(handle.config) else { return }
+    do {
+      try await self.recover(handle.config, unit, state, claim)
+    } catch {
+      claim.release(isOver: true)
+      throw error
+    }
+  }
+
+  /// Makes a task this plugin's; nil if it is by now.
+  private func claimForRecovery(_ config: TaskConfig) async throws -> TaskClaim? {
+    while !self.registry.contains(config.id) {
+      do {
+        return try await self.records.claim(config.id)
+      } catch TaskRecords.ClaimFailure.ownTask {
+        // Another call recovers it now.
+        try await Task.sleep(for: .milliseconds(10))
+      } catch TaskRecords.ClaimFailure.takenMeanwhile {
+        throw DriverError.recoverable("Another process of the plugin recovers the task \(config.id).")
+      }
+    }
+    return nil
+  }
+
+  private func recover(
+    _ config: TaskConfig, _ unit: UnitName, _ state: DriverState, _ claim: TaskClaim
+  ) async throws {
+    let known = self.records.read(config.id)
+    if known?.destroyed != nil {
+      throw DriverError.unrecoverable(
+        "The task \(config.id) is not recovered: the task was destroyed, its unit \(unit) can be another one's."
+      )
+    }
+    if known == nil, self.records.areKept {
+      self.logger.warning(
+        """
+        The task has no record: one of an earlier version of the plugin has none. If the task was destroyed, it comes \
+        back now.
+        """, metadata: ["task_id": "\(config.id)", "unit": "\(unit)"])
+    }
+    let record = known ?? TaskRecord(of: config, unit: unit)
+    var options = (try? TaskOptions(config)) ?? TaskOptions(unit: unit)
     if self.engine.options.disablesLogCollection { options = options.withoutLogs }
     let task: UnitTask
     var logsUnavailable: TaskEventText?
     // Nomad would start the task anew if the recovery failed.
     do {
-      task = try self.recoveredTask(handle.config, unit, options, state)
+      task = try self.recoveredTask(config, unit, options, state, record, claim)
     } catch {
-      task = try self.recoveredTask(handle.config, unit, options.withoutLogs, state)
+      task = try self.recoveredTask(config, unit, options.withoutLogs, state, record, claim)
       logsUnavailable = .logsUnavailable(unit: unit.name, reason: "\(error)")
     }
     do {
       // The unit can have become another one's alias. What systemd does not answer now, it answers the watcher.
       let status = try? await self.systemd.showPatiently(unit)
       let name = status.flatMap { try? UnitName($0.id) } ?? unit
-      try self.checkAllowed(name, aliases: (status?.names ?? []) + [unit.name], handle.config)
+      try self.checkAllowed(name, aliases: (status?.names ?? []) + [unit.name], config)
+      // Nobody watches a unit whose end is known.
+      if let status, record.end != nil {
+        await task.observe(UnitWatcher.Observation(status: status, askedAt: .now))
+      }
     } catch {
       await task.abandon()
       throw error
     }
-    guard try self.registry.add(task) else { return }
-    self.background.add { await task.run() }
+    guard try self.registry.add(task) else { return claim.release(isOver: false) }
+    task.record.save()
+    self.background.add { [registry] in await task.live(in: registry) }
     await task.report(.recovered(unit: unit.name))
     if let logsUnavailable { await task.report(logsUnavailable) }
   }
 
   private func recoveredTask(
-    _ config: TaskConfig, _ unit: UnitName, _ options: TaskOptions, _ state: DriverState
+    _ config: TaskConfig, _ unit: UnitName, _ options: TaskOptions, _ state: DriverState,
+    _ record: TaskRecord, _ claim: TaskClaim
   ) throws -> UnitTask {
     let isSameBoot = state.bootID != nil && self.systemd.location.bootID != nil
+    let end = record.end.map { end in
+      (result: ExitResult(end), time: end.time.map { RealtimeTimestamp(microseconds: $0) })
+    }
     return try UnitTask(
       config, unit: unit, isAllowed: self.engine.isAllowed(for: config), options,
       .recovery(startedAt: state.startedAt?.date), logsBegin: state.logs,
-      lifecycle: UnitLifecycle(recovered: state.invocationID, isSameBoot: isSameBoot), engine: self.engine,
+      lifecycle: UnitLifecycle(
+        recovered: record.lastRun ?? state.invocationID, isSameBoot: isSameBoot, end: end),
+      claim: claim, record: TaskRecordKeeper(record, in: self.records, claim), engine: self.engine,
       events: self.registry.events, logger: self.logger)
   }
 }

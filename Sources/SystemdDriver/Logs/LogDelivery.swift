@@ -80,6 +80,7 @@ actor LogDelivery {
     var done = 0
     while done < batch.ends.count {
       try Task.checkCancellation()
+      try TaskClaim.check()
       let count = try batch.bytes.withUnsafeBytes { bytes in
         try written == bytes.count ? 0 : pipe.write(UnsafeRawBufferPointer(rebasing: bytes[written...]))
       }
@@ -110,6 +111,12 @@ actor LogDelivery {
   func forget() async {
     await self.closeFIFOs()
     self.checkpoints.remove()
+  }
+
+  /// Closes the FIFOs of a task that another process of the plugin has taken: their keeper is that one's.
+  func letGo() {
+    self.standardOutput.close()
+    self.standardError.close()
   }
 
   private func closeFIFOs() async {

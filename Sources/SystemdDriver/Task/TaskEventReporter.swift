@@ -8,6 +8,7 @@ struct TaskEventReporter {
   private let config: TaskConfig
   private let unit: UnitName
   private let hub: TaskEventHub
+  private let claim: TaskClaim
   private var pending: [TaskEventText] = []
   private var suppressionReportedAt: ContinuousClock.Instant?
 
@@ -16,10 +17,11 @@ struct TaskEventReporter {
   /// The most characters of what journald says of that.
   private static let suppressionLength = 200
 
-  init(_ config: TaskConfig, unit: UnitName, hub: TaskEventHub) {
+  init(_ config: TaskConfig, unit: UnitName, hub: TaskEventHub, claim: TaskClaim) {
     self.config = config
     self.unit = unit
     self.hub = hub
+    self.claim = claim
   }
 
   /// Adds an event, which ``flush(_:)`` reports.
@@ -39,7 +41,7 @@ struct TaskEventReporter {
   ///
   /// - Parameter status: what systemd says of the unit; nil if it has not said anything.
   mutating func flush(_ status: UnitStatus?) {
-    guard !self.pending.isEmpty else { return }
+    guard !self.pending.isEmpty, self.claim.isHeld else { return }
     var annotations = ["unit": self.unit.name]
     if let status {
       annotations["state"] = "\(status.activeState)"

@@ -100,8 +100,13 @@ struct UnitLifecycle: Sendable, Hashable {
   /// - Parameters:
   ///   - invocationID: the run that was seen last, where it is known.
   ///   - isSameBoot: whether the machine is known not to have been restarted since.
-  init(recovered invocationID: String?, isSameBoot: Bool) {
-    self.phase = .running
+  ///   - end: how the unit is known to have ended, and when; nil if it may run.
+  init(
+    recovered invocationID: String?, isSameBoot: Bool,
+    end: (result: ExitResult, time: RealtimeTimestamp?)? = nil
+  ) {
+    self.phase = end.map { .ended($0.result) } ?? .running
+    self.endTime = end?.time
     self.isRecovered = true
     self.previousInvocationID = nil
     self.invocationID = invocationID
@@ -120,7 +125,13 @@ struct UnitLifecycle: Sendable, Hashable {
   ) -> [Effect] {
     self.continuity = max(self.continuity, continuity)
     switch self.phase {
-    case .down, .ended:
+    case .down:
+      return []
+    case .ended:
+      // After a recovery nothing but the end is known. The unit may be another run by now.
+      if self.status == nil, self.invocationID != nil, status.invocationID == self.invocationID {
+        self.status = status
+      }
       return []
     case .starting:
       // Inactive or failed now is what the unit was before the start.

@@ -23,6 +23,9 @@ actor UnitTask {
   nonisolated let unit: UnitName
   nonisolated let options: TaskOptions
   nonisolated let milestones = TaskMilestones()
+  /// What makes the task this plugin's.
+  nonisolated let claim: TaskClaim
+  nonisolated let record: TaskRecordKeeper
   /// Whose processes the unit's are.
   nonisolated let users: UnitUserCache
 
@@ -31,7 +34,7 @@ actor UnitTask {
   private let isAllowed: @Sendable (UnitName) -> Bool
   nonisolated let systemd: SystemdClient
   let watcher: UnitWatcher
-  private let journal: UnitJournal
+  let journal: UnitJournal
   nonisolated let logger: Logger
   let startedAt: Date
   private nonisolated let mainProcess = MainProcessWatcher()
@@ -44,7 +47,10 @@ actor UnitTask {
   private(set) var history = UnitHistory()
 
   var lifecycle: UnitLifecycle {
-    didSet { self.lastControlGroup.withLock { $0 = self.lifecycle.status?.controlGroup } }
+    didSet {
+      self.lastControlGroup.withLock { $0 = self.lifecycle.status?.controlGroup }
+      self.record.take(self.lifecycle)
+    }
   }
   private var reporter: TaskEventReporter
   private(set) var endedAt: Date?
@@ -70,12 +76,13 @@ actor UnitTask {
   ///   - triggered: the units that the unit triggers, as far as that is known.
   ///   - isAllowed: whether the task's job may have a unit.
   ///   - logsBegin: where the task's logs begin.
+  ///   - claim: what makes the task this plugin's.
   /// - Throws: `DriverError` if the logs cannot be delivered.
   init(
     _ config: TaskConfig, unit: UnitName, triggered: [UnitName] = [],
     isAllowed: @escaping @Sendable (UnitName) -> Bool, _ options: TaskOptions, _ origin: Origin,
-    logsBegin: JournalPosition, lifecycle: UnitLifecycle, engine: DriverEngine, events: TaskEventHub,
-    logger: Logger
+    logsBegin: JournalPosition, lifecycle: UnitLifecycle, claim: TaskClaim, record: TaskRecordKeeper,
+    engine: DriverEngine, events: TaskEventHub, logger: Logger
   ) throws {
     var logger = logger
     logger[metadataKey: "task_id"] = "\(config.id)"
@@ -88,9 +95,15 @@ actor UnitTask {
     self.watcher = engine.watcher
     self.logger = logger
     self.users = UnitUserCache(unit, engine.systemd.systemctl)
-    self.reporter = TaskEventReporter(config, unit: unit, hub: events)
+    self.claim = claim
+    self.record = record
+    self.reporter = TaskEventReporter(config, unit: unit, hub: events, claim: claim)
     self.logsBegin = logsBegin
     self.lifecycle = lifecycle
+    if case .ended(let result) = lifecycle.phase {
+      self.milestones.unitEnded.fulfil(result)
+      self.milestones.unitDown.fulfil(())
+    }
     switch origin {
     case .start(let plan):
       self.starter = UnitStarter(unit: unit, plan: plan, systemd: engine.systemd)
@@ -128,9 +141,10 @@ actor UnitTask {
       group.cancelAll()
     }
     if let watch = self.watch { self.watcher.unwatch(self.unit, watch) }
-    if !self.isRunning, (try? await self.journal.finish { await self.take($0) }) != nil {
+    if !self.isRunning, (try? await self.finishLogs()) != nil {
       await self.conclude()
       if let result = self.milestones.unitEnded.current {
+        self.record.logsAreDelivered()
         self.milestones.exitDelivered.fulfil(.success(result))
       }
     }
@@ -166,6 +180,7 @@ actor UnitTask {
 
   /// Takes what systemd says of the unit.
   func observe(_ observation: UnitWatcher.Observation) async {
+    guard self.claim.isHeld else { return }
     let (status, askedAt) = (observation.status, observation.askedAt)
     // An answer from before the end of the start job can be about the run before.
     if let startDoneAt = self.startDoneAt, askedAt < startDoneAt { return }
@@ -197,7 +212,7 @@ actor UnitTask {
     return now - min(now, UInt64(max(age, 0)))
   }
 
-  private func take(_ event: UnitJournal.Event) {
+  func take(_ event: UnitJournal.Event) {
     switch event {
     case .lifecycle(let entry):
       guard entry.subjectUnit == self.unit.name else { return }

@@ -7,12 +7,15 @@ import TestHelpers
 
 /// Runs a driver on a systemd in memory, and ends it after `body`.
 ///
-/// - Parameter options: the plugin's options; units are polled as often as the driver allows if they do not say otherwise.
+/// - Parameters:
+///   - options: the plugin's options; units are polled as often as the driver allows if they do not say otherwise.
+///   - records: where the driver keeps its records; nil for nowhere.
 func withDriver<R>(
   _ systemd: FakeSystemd = FakeSystemd(), _ options: [String: MessagePackValue] = [:],
-  _ body: (SystemdDriver, FakeSystemd) async throws -> R
+  records: String? = nil, _ body: (SystemdDriver, FakeSystemd) async throws -> R
 ) async throws -> R {
-  let driver = SystemdDriver(version: "1.2.3", runner: systemd, logger: quietLogger)
+  let driver = SystemdDriver(
+    version: "1.2.3", runner: systemd, recordDirectory: records, logger: quietLogger)
   return try await withThrowingTaskGroup(of: Void.self) { group in
     group.addTask { await driver.run() }
     defer { group.cancelAll() }
