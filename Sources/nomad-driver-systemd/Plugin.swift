@@ -22,7 +22,8 @@ enum Plugin {
       recordDirectory: geteuid() == 0 ? "/run/nomad-driver-systemd" : nil, logger: logger)
     let server = PluginServer(
       magicCookie: magicCookie, protocolVersions: [nomadProtocolVersion],
-      services: [BasePluginService(driver), DriverService(driver)], logger: logger)
+      services: [BasePluginService(driver), DriverService(driver)], idleLimit: .seconds(60),
+      isInUse: { driver.hasTasks }, logger: logger)
     do {
       try await withThrowingTaskGroup(of: Void.self) { group in
         group.addTask { await driver.run() }

@@ -8,7 +8,8 @@ public import Logging
 /// an end when the host says so (go-plugin, core protocol 1).
 ///
 /// A lost connection ends nothing: a host that was restarted connects again. The plugin ends when the host calls
-/// `GRPCController.Shutdown`, on SIGTERM, or when the task of ``run(onShutdown:)`` is cancelled.
+/// `GRPCController.Shutdown`, on SIGTERM, when the task of ``run(onShutdown:)`` is cancelled, or when nobody has used it
+/// for a while: a host that cannot find it any more starts another one, and never ends this one.
 public struct PluginServer: Sendable {
   /// How long calls may take to end once the plugin is to end. A host kills it after 2 s.
   private static let gracePeriod: Duration = .seconds(1)
@@ -20,6 +21,7 @@ public struct PluginServer: Sendable {
     case hostRequest = "the host asked for it"
     case termination = "SIGTERM"
     case cancellation = "its task was cancelled"
+    case disuse = "nobody uses it any more"
     case serverFailure = "the server failed"
   }
 
@@ -27,6 +29,8 @@ public struct PluginServer: Sendable {
   private let protocolVersions: [Int]
   private let services: [any RegistrableRPCService]
   private let environment: [String: String]
+  private let idleLimit: Duration?
+  private let isInUse: @Sendable () -> Bool
   private let logger: Logger
 
   /// Makes a plugin that does not run yet.
@@ -36,15 +40,21 @@ public struct PluginServer: Sendable {
   ///   - protocolVersions: The versions of the plugin's own protocol that `services` speak.
   ///   - services: The plugin's own services; those of go-plugin are added.
   ///   - environment: The environment that the host has set up.
+  ///   - idleLimit: The plugin ends when for so long there was no call, and `isInUse` said no; nil for never. A host holds
+  ///     calls open for as long as it is connected.
+  ///   - isInUse: Whether the plugin has something to do for a host that is away.
   ///   - logger: For what happens to the plugin itself.
   public init(
     magicCookie: MagicCookie, protocolVersions: [Int], services: [any RegistrableRPCService],
-    environment: [String: String] = ProcessInfo.processInfo.environment, logger: Logger
+    environment: [String: String] = ProcessInfo.processInfo.environment,
+    idleLimit: Duration? = nil, isInUse: @escaping @Sendable () -> Bool = { false }, logger: Logger
   ) {
     self.magicCookie = magicCookie
     self.protocolVersions = protocolVersions
     self.services = services
     self.environment = environment
+    self.idleLimit = idleLimit
+    self.isInUse = isInUse
     self.logger = logger
   }
 
@@ -103,6 +113,14 @@ public struct PluginServer: Sendable {
       shutdown.fulfil(.serverFailure)
     }
 
+    let idling = self.idleLimit.map { limit in
+      Task {
+        try await self.waitForDisuse(of: transport, limit)
+        shutdown.fulfil(.disuse)
+      }
+    }
+    defer { idling?.cancel() }
+
     let reason = (try? await shutdown.value) ?? .cancellation
     self.logger.debug("the plugin ends", metadata: ["reason": "\(reason.rawValue)"])
     // In a task of its own: the end must come to its end even if this task is cancelled.
@@ -128,6 +146,18 @@ public struct PluginServer: Sendable {
       }
     }.value
     if reason == .serverFailure { try await serving.value }
+  }
+
+  /// Waits until nobody has used the plugin for a while.
+  private func waitForDisuse(of transport: LibGRPC.ServerTransport, _ limit: Duration) async throws {
+    var idleSince = ContinuousClock.now
+    var callCount: UInt64 = 0
+    while ContinuousClock.now - idleSince < limit {
+      try await Task.sleep(for: limit / 20)
+      let calls = transport.callCounts
+      if calls.open > 0 || calls.all != callCount || self.isInUse() { idleSince = .now }
+      callCount = calls.all
+    }
   }
 
   private func isFulfilled(_ promise: Promise<Void>, within limit: Duration) async -> Bool {

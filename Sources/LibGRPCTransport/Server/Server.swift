@@ -20,6 +20,7 @@ final class Server: Sendable {
     var phase = Phase.bound
     var wasStarted = false
     var calls: [ObjectIdentifier: ServerCall] = [:]
+    var callCount: UInt64 = 0
   }
 
   private struct Handle: @unchecked Sendable {
@@ -123,6 +124,9 @@ final class Server: Sendable {
     _ = try? await Task { try await self.stopped.value }.value
   }
 
+  /// How many calls are under way, and how many there have been.
+  var callCounts: (open: Int, all: UInt64) { self.state.withLock { ($0.calls.count, $0.callCount) } }
+
   /// Forgets a call that has been handled.
   func remove(_ call: ServerCall) {
     self.state.withLock { _ = $0.calls.removeValue(forKey: ObjectIdentifier(call)) }
@@ -150,6 +154,7 @@ final class Server: Sendable {
     let isServing = self.state.withLock { state in
       guard case .serving = state.phase else { return false }
       state.calls[ObjectIdentifier(call)] = call
+      state.callCount += 1
       return true
     }
     guard isServing else { return }

@@ -58,6 +58,9 @@ extension LibGRPC {
       }
     }
 
+    /// How many calls are under way, and how many there have been.
+    public var callCounts: (open: Int, all: UInt64) { self.server.callCounts }
+
     /// Refuses new calls and lets those that run end; then ``listen(streamHandler:)`` returns.
     public func beginGracefulShutdown() { self.server.shutDown() }
   }

@@ -4,6 +4,7 @@ import GRPCCore
 import LibGRPCTransport
 import SwiftProtobuf
 import Synchronization
+import TestHelpers
 import Testing
 
 @testable import GoPlugin
@@ -44,6 +45,60 @@ import Testing
       #expect(plugin.shutdown.current == nil)
     }
   }
+
+  // MARK: Disuse
+
+  private static let idleLimit: Duration = .milliseconds(40)
+
+  @Test func aPluginThatNobodyUsesEnds() async throws {
+    try await TestPlugin.with(idleLimit: Self.idleLimit) { plugin in
+      try await plugin.serving.value
+      #expect(plugin.shutdown.current == .disuse)
+    }
+  }
+
+  @Test func aHostThatIsConnectedKeepsThePlugin() async throws {
+    let isOpen = Promise<Void>()
+    try await TestPlugin.with(idleLimit: Self.idleLimit, isInUse: { isOpen.current == nil }) { plugin in
+      try await plugin.withClient { client in
+        try await withThrowingTaskGroup(of: Void.self) { group in
+          group.addTask {
+            try await WireHealth.Client(wrapping: client).watch(.with { $0.service = "plugin" }) { response in
+              for try await _ in response.messages { isOpen.fulfil(()) }
+            }
+          }
+          try await isOpen.value
+          let start = ContinuousClock.now
+          try await eventually("more than the limit") { ContinuousClock.now - start > Self.idleLimit * 3 }
+          #expect(plugin.shutdown.current == nil)
+          group.cancelAll()
+        }
+      }
+      try await plugin.serving.value
+      #expect(plugin.shutdown.current == .disuse)
+    }
+  }
+
+  @Test func aPluginWithSomethingToDoGoesOnWithoutAHost() async throws {
+    let isFree = Promise<Void>()
+    let asked = Mutex(0)
+    try await TestPlugin.with(
+      idleLimit: Self.idleLimit,
+      isInUse: {
+        asked.withLock { $0 += 1 }
+        return isFree.current == nil
+      }
+    ) { plugin in
+      // It asks twenty times in the time of the limit.
+      try await eventually("more than the limit") { asked.withLock { $0 } > 60 }
+      #expect(plugin.shutdown.current == nil)
+      isFree.fulfil(())
+      try await plugin.serving.value
+      #expect(plugin.shutdown.current == .disuse)
+    }
+  }
+
+  // MARK: The end
 
   @Test func shutdownAnswersAndEndsAllStreams() async throws {
     let hookCalls = Mutex(0)

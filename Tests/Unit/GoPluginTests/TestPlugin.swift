@@ -20,6 +20,7 @@ struct TestPlugin {
   /// Starts a plugin, calls `body`, ends the plugin if it still runs, and checks that it leaves nothing behind.
   static func with(
     environment: [String: String] = [:], services: [any RegistrableRPCService] = [],
+    idleLimit: Duration? = nil, isInUse: @escaping @Sendable () -> Bool = { false },
     onShutdown: @escaping @Sendable () async -> Void = {}, _ body: (TestPlugin) async throws -> Void
   ) async throws {
     let directory = try TemporaryDirectory(environment: [:])
@@ -29,7 +30,7 @@ struct TestPlugin {
     environment["PLUGIN_PROTOCOL_VERSIONS"] = "2"
     let server = PluginServer(
       magicCookie: cookie, protocolVersions: [2], services: services, environment: environment,
-      logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+      idleLimit: idleLimit, isInUse: isInUse, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
     let handshake = try Handshake(environment: environment, magicCookie: cookie, protocolVersions: [2])
     let shutdown = Promise<PluginServer.EndReason>()
     let line = Promise<ProtocolLine?>()
