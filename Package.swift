@@ -75,8 +75,8 @@ let tests: [Target] = [
   .target(
     name: "NomadTestSupport",
     dependencies: [
-      "GoPlugin", "LibGRPCTransport", "MessagePack", "NomadPlugin", "Processes", "Systemd", "TestHelpers",
-      grpcCore, logging,
+      "AsyncPrimitives", "GoPlugin", "LibGRPCTransport", "MessagePack", "NomadPlugin", "Processes", "Systemd",
+      "TestHelpers", grpcCore, logging,
     ],
     path: "Tests/Support/NomadTestSupport", swiftSettings: settings),
   .testTarget(

@@ -221,6 +221,69 @@ import Testing
     try await Units.systemctl("stop", unit)
   }
 
+  // MARK: Two plugins
+
+  /// An agent that cannot reattach to its plugin starts a second one, while the first goes on.
+  @Test func aSecondPluginTakesATaskWhileLinesCome() async throws {
+    let lines = try await NumberedLines.run(portion: 5, rounds: 3, after: 30) { task in
+      try await Nomad.run { second in
+        try await second.calls.recoverTask(task.handle)
+        await #expect(throws: DriverError.taskNotFound) { try await task.wait() }
+        let before = task.allocation.lines.count
+        try await eventually("lines by the second") { task.allocation.lines.count > before + 30 }
+        // And back again.
+        try await task.nomad.calls.recoverTask(task.handle)
+        await #expect(throws: DriverError.taskNotFound) { try await second.calls.waitTask(task.id) }
+      }
+    }
+    #expect(NumberedLines.areComplete(lines))
+  }
+
+  @Test func aSecondPluginTakesATaskWhoseFirstIsStopped() async throws {
+    let unit = try await Units.install(
+      "[Service]",
+      "ExecStart=/bin/sh -c 'echo 1; until test -e /run/NAME.go; do sleep 0.02; done; echo 2; echo 3; exit 7'"
+    )
+    try await Nomad.run { first in
+      try await first.withTask(unit) { task in
+        let checkpoint = task.allocation.config.stdoutPath.replacingOccurrences(
+          of: "stdout.fifo", with: "journal-cursor")
+        try await eventually("the line and its checkpoint") {
+          let text = try? String(contentsOfFile: checkpoint, encoding: .utf8)
+          return task.allocation.lines == ["1"] && text?.contains("i=") == true
+        }
+        kill(first.pluginProcess, SIGSTOP)
+        try await Nomad.run { second in
+          try await second.calls.recoverTask(task.handle)
+          try await second.warnings.warning(with: "does not let go of it")
+          kill(first.pluginProcess, SIGCONT)
+          try Units.go(unit)
+          let exitCode = try await second.calls.waitTask(task.id).exitCode
+          #expect(exitCode == 7)
+          await #expect(throws: DriverError.taskNotFound) { try await task.wait() }
+          try await second.calls.destroyTask(task.id, force: false)
+        }
+        let lines = try await task.allocation.allLines()
+        #expect(lines == ["1", "2", "3"])
+      }
+    }
+  }
+
+  @Test func theRecordsAreRootsAlone() async throws {
+    try await Nomad.run { nomad in
+      try await nomad.withTask(try await Units.make("t-sleep")) { _ in
+        var status = stat()
+        for (path, mode) in [
+          ("/run/nomad-driver-systemd", 0o711), ("/run/nomad-driver-systemd/tasks", 0o700),
+        ] {
+          #expect(
+            lstat(path, &status) == 0 && status.st_mode & 0o7777 == mode && status.st_uid == 0, "\(path)")
+        }
+      }
+      #expect(nomad.warnings.all == [])
+    }
+  }
+
   @Test func aHandleThatIsNotOurs() async throws {
     try await Nomad.run { nomad in
       let config = TaskConfig(id: "x/y/z")
