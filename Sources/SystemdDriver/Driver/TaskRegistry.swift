@@ -24,7 +24,8 @@ final class TaskRegistry: Sendable {
   func add(_ task: UnitTask) throws -> Bool {
     try self.tasks.withLock { tasks in
       guard tasks[task.config.id] == nil else { return false }
-      if let other = tasks.values.first(where: { $0.unit == task.unit && $0.isRunning }) {
+      // One that is known to have ended can be recovered when its unit is the next one's.
+      if task.isRunning, let other = tasks.values.first(where: { $0.unit == task.unit && $0.isRunning }) {
         throw DriverError.recoverable(
           "The unit \(task.unit) is the task '\(other.config.name)' of the allocation "
             + "\(other.config.allocationID) already. It can be started here when that one has ended.")

@@ -70,8 +70,9 @@ final class TaskClaim: Sendable {
   ///
   /// - Throws: `DriverError` (recoverable) if the task was taken, or what `body` throws.
   func perform<R: Sendable>(_ body: @escaping @Sendable () async throws -> R) async throws -> R {
-    let isHeld = self.isHeld
     self.state.withLock { $0.uses += 1 }
+    // After that, so that the lock is not given up in between.
+    let isHeld = self.isHeld
     defer {
       self.state.withLock { $0.uses -= 1 }
       self.freeIfUnused()

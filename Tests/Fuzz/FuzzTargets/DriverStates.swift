@@ -30,6 +30,22 @@ extension FuzzTarget {
     }
   }
 
+  static let taskRecord = FuzzTarget(
+    "task-record",
+    seeds: [
+      "{\"end\":{\"exitCode\":7,\"oomKilled\":false,\"signal\":0,\"time\":1},\"task\":\"a/b/c\",\"unit\":\"web.service\",\"version\":1}",
+      "{\"destroyed\":1,\"lastRun\":\"0b\",\"later\":[],\"task\":\"\",\"unit\":\"\",\"version\":1}", "[1]",
+      "",
+    ],
+    words: [
+      "\"version\":1", "\"task\":\"", "\"end\":{", "\"destroyed\":", "null", "18446744073709551616", "1e400",
+      "-1",
+    ]
+  ) { input in
+    guard let record = TaskRecord(input) else { return }
+    try hold(TaskRecord(try record.encoded) == record, "it is another when it is written and read")
+  }
+
   static let logPosition = FuzzTarget(
     "log-position",
     seeds: ["s=0a;i=1\n5\n17\n\n", "\n0\n\n", "s=1\n-1\n1\n", "\n9223372036854775807\n2147483647\n"],

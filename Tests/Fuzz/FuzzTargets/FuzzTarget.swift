@@ -27,7 +27,8 @@ package struct FuzzTarget: Sendable {
   package static let all = [
     unitName, unitStatus, unitListing, journalEntry, journalCursor, lines, transcript, commandLine,
     messagePack,
-    configuration, driverState, logPosition, controlGroup, kernelFile, execEnvironment, hclog, protocolLine,
+    configuration, driverState, taskRecord, logPosition, controlGroup, kernelFile, execEnvironment, hclog,
+    protocolLine,
     displayText,
   ]
 }

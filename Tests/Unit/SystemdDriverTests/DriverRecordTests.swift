@@ -125,6 +125,26 @@ import Testing
     }
   }
 
+  @Test func anEndThatWasToldOfATaskWhoseUnitIsTheNextOnes() async throws {
+    try await withTemporaryDirectory { directory in
+      let records = "\(directory)/driver"
+      let handle = try await withDriver(self.systemd, records: records) { driver, _ in
+        let handle = try await driver.startTask(.test(unit: "web"))
+        self.web.exit(7)
+        _ = try await driver.waitTask(handle.config.id)
+        return handle
+      }
+      try await withDriver(self.systemd, records: records) { driver, _ in
+        let next = try await driver.start("web")
+        try await driver.recoverTask(handle)
+        #expect(try await driver.waitTask(handle.config.id).exitCode == 7)
+        try await driver.destroyTask(handle.config.id, force: true)
+        #expect(self.web.state.activeState == .active)
+        #expect(try await driver.inspectTask(next).state == .running)
+      }
+    }
+  }
+
   @Test func aFailureThatWasToldIsReset() async throws {
     try await withTemporaryDirectory { directory in
       let records = "\(directory)/driver"
