@@ -1,3 +1,4 @@
+import AsyncPrimitives
 import ControlGroups
 import Foundation
 import Logging
@@ -25,6 +26,10 @@ struct SystemdClient: Sendable {
   private let grep: any CommandRunner
 
   private enum Manager { case system }
+
+  /// No process of the plugin outlives it.
+  private let knownUserspaceRun = Promise<String?>()
+  private static let userspaceRunLimit: Duration = .seconds(10)
 
   /// How many shared commands may ask systemd about units at once.
   private static let maximumShowCommands = 4
@@ -76,6 +81,7 @@ struct SystemdClient: Sendable {
       group.addTask { await self.statuses.run() }
       group.addTask { await self.histories.run() }
       group.addTask { await self.systemStates.run() }
+      group.addTask { await self.findUserspaceRun() }
       group.addTask { await self.usage.run() }
       group.addTask { await self.followers.run() }
     }
@@ -110,6 +116,21 @@ struct SystemdClient: Sendable {
   func history(of unit: UnitName, after position: JournalPosition) async throws -> UnitHistory {
     let entries = try await self.histories.value(for: unit) ?? []
     return UnitHistory(entries.filter { position.precedes($0) })
+  }
+
+  /// Identifies the run of the system's services on this host: the invocation ID of `sysinit.target`, on which nearly all of
+  /// them depend. It outlives `systemctl daemon-reexec`; a `soft-reboot`, which keeps the boot ID, begins a new one.
+  ///
+  /// - Returns: nil if it is not known, or the unit's host is another one. Needs ``run()``.
+  func userspaceRun() async -> String? {
+    guard self.location.isLocal else { return nil }
+    return (try? await self.knownUserspaceRun.value(within: Self.userspaceRunLimit)) ?? nil
+  }
+
+  private func findUserspaceRun() async {
+    let target = self.location.isLocal ? try? UnitName("sysinit.target") : nil
+    let status = if let target { try? await self.showPatiently(target) } else { nil as UnitStatus? }
+    self.knownUserspaceRun.fulfil(status?.invocationID)
   }
 
   /// Whether the whole system goes down: `poweroff`, `reboot`, `soft-reboot`.

@@ -88,7 +88,8 @@ struct TaskStarter: Sendable {
   private func handle(of task: UnitTask, _ plan: StartPlan) async throws -> TaskHandle {
     let state = DriverState(
       unit: task.unit.name, logs: plan.logsBegin, bootID: self.systemd.location.bootID,
-      invocationID: await task.invocationID, startedAt: RealtimeTimestamp(Date()))
+      userspaceRun: await self.systemd.userspaceRun(), invocationID: await task.invocationID,
+      startedAt: RealtimeTimestamp(Date()))
     return TaskHandle(config: task.config, state: .running, driverState: try state.encoded)
   }
 
@@ -163,6 +164,11 @@ struct TaskStarter: Sendable {
     if let boot = state.bootID, let now = self.systemd.location.bootID, boot != now {
       throw DriverError.recoverable(
         "The machine was restarted since the task started: how \(unit) ended is not known.")
+    }
+    if let then = state.userspaceRun, let now = await self.systemd.userspaceRun(), then != now {
+      throw DriverError.recoverable(
+        "The machine was restarted (systemctl soft-reboot) since the task started: how \(unit) ended is not known."
+      )
     }
     guard let claim = try await self.claimForRecovery(handle.config) else { return }
     do {

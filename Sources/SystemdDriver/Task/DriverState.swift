@@ -21,6 +21,9 @@ struct DriverState: Codable, Sendable, Hashable {
   /// The boot in which the task started, where it is known.
   var bootID: String?
 
+  /// The run of systemd's services in which the task started (``SystemdClient/userspaceRun()``), where it is known.
+  var userspaceRun: String?
+
   /// The unit's run when the task had started.
   var invocationID: String?
 
@@ -28,11 +31,12 @@ struct DriverState: Codable, Sendable, Hashable {
   private var started: UInt64?
 
   init(
-    unit: String, logs position: JournalPosition, bootID: String? = nil, invocationID: String? = nil,
-    startedAt: RealtimeTimestamp? = nil
+    unit: String, logs position: JournalPosition, bootID: String? = nil, userspaceRun: String? = nil,
+    invocationID: String? = nil, startedAt: RealtimeTimestamp? = nil
   ) {
     self.unit = unit
     self.bootID = bootID
+    self.userspaceRun = userspaceRun
     self.invocationID = invocationID
     self.started = startedAt?.microseconds
     switch position {

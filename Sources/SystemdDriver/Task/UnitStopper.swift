@@ -134,7 +134,8 @@ struct UnitStopper: Sendable {
           return
         case .frozen:
           try? await self.systemd.systemctl.thaw(self.unit)
-        case .refused, .accessDenied, .command(.notExecutable):
+        case .refused, .accessDenied, .command(.notExecutable), .command(.spawnFailed):
+          // The kill would fail as well, or is not wanted.
           throw error
         default:
           self.logger.warning("Cannot stop the unit yet", metadata: ["error": "\(error)"])

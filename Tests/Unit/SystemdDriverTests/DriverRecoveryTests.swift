@@ -101,6 +101,21 @@ import Testing
     }
   }
 
+  /// `systemctl soft-reboot` keeps the boot ID.
+  @Test func aMachineWhoseServicesWereAllRestarted() async throws {
+    let target = self.systemd.add("sysinit.target")
+    target.request(.start)
+    let handle = try await self.handle()
+    // Nothing has happened.
+    try await withDriver(self.systemd) { driver, _ in try await driver.recoverTask(handle) }
+    target.request(.restart)
+    try await withDriver(self.systemd) { driver, _ in
+      let error = await #expect(throws: DriverError.self) { try await driver.recoverTask(handle) }
+      #expect(error?.isRecoverable == true && error?.description.contains("soft-reboot") == true)
+      #expect(try await !driver.knows(handle.config.id))
+    }
+  }
+
   @Test(
     arguments: [
       ([], "does not hold a state"), (Array("{}".utf8), "does not hold a state"),
