@@ -74,6 +74,64 @@ extension JournalCursor {
       ?? self.precedes(own.realtime, others.realtime) ?? false
   }
 
+  /// Whether two cursors are of one entry, or of an entry and its copy.
+  ///
+  /// When the journal moves from `/run/log/journal` to `/var/log/journal`, journald copies its entries. A copy is in
+  /// another sequence, and the rest of its cursor is the same. Equal lines that journald has received at once differ in
+  /// nothing but their number: of these, one may be taken for another's copy.
+  public func isSameEntry(as other: JournalCursor) -> Bool {
+    if self.text == other.text { return true }
+    let (own, others) = (Items(self.text), Items(other.text))
+    return own.sequence != others.sequence && own.boot != nil && own.boot == others.boot
+      && own.monotonic == others.monotonic && own.realtime == others.realtime && own.hash == others.hash
+  }
+
+  /// Whether two cursors are of entries that journald has received at once, in different sequences.
+  func isElsewhereAtOnce(with other: JournalCursor) -> Bool {
+    let (own, others) = (Items(self.text), Items(other.text))
+    guard let sequence = own.sequence, let otherSequence = others.sequence else { return false }
+    return sequence != otherSequence && own.boot != nil && own.boot == others.boot
+      && own.monotonic != nil && own.monotonic == others.monotonic
+  }
+
+  /// Whether an entry can have come between this cursor's entry and another's: false if the second follows the first,
+  /// or is of another boot.
+  func canHaveLost(before other: JournalCursor) -> Bool {
+    let (own, others) = (Items(self.text), Items(other.text))
+    guard let sequence = own.sequence, let number = own.number.flatMap({ UInt64($0, radix: 16) }),
+      own.boot == others.boot
+    else { return false }
+    return others.sequence != sequence || others.number.flatMap { UInt64($0, radix: 16) } != number + 1
+  }
+
+  /// The sequence that the entry is numbered in; journald begins another one when the journal moves.
+  package var sequence: Substring? {
+    self.text.utf8.starts(with: "s=".utf8) ? self.text.prefix { $0 != ";" } : nil
+  }
+
+  /// When the entry was logged, by the wall clock.
+  var realtime: RealtimeTimestamp? {
+    Items(self.text).realtime.flatMap { UInt64($0, radix: 16) }.map { RealtimeTimestamp(microseconds: $0) }
+  }
+
+  /// When the entry was logged, in microseconds since the boot, and which boot that was.
+  var sinceBoot: (microseconds: UInt64, bootID: String)? {
+    let items = Items(self.text)
+    guard let monotonic = items.monotonic.flatMap({ UInt64($0, radix: 16) }), let boot = items.boot else {
+      return nil
+    }
+    return (monotonic, String(boot))
+  }
+
+  /// A position right before the entry, which is no entry's own; nil if the cursor does not tell when it was logged.
+  package var justBefore: JournalCursor? {
+    guard let (microseconds, bootID) = self.sinceBoot, microseconds > 0, let realtime = self.realtime else {
+      return nil
+    }
+    let times = [microseconds - 1, realtime.microseconds].map { String($0, radix: 16) }
+    return JournalCursor("b=\(bootID);m=\(times[0]);t=\(times[1])")
+  }
+
   private func precedes(_ first: Substring?, _ second: Substring?) -> Bool? {
     guard let first = first.flatMap({ UInt64($0, radix: 16) }),
       let second = second.flatMap({ UInt64($0, radix: 16) }), first != second
@@ -87,6 +145,7 @@ extension JournalCursor {
     var boot: Substring?
     var monotonic: Substring?
     var realtime: Substring?
+    var hash: Substring?
 
     init(_ text: String) {
       for item in text.split(separator: ";") {
@@ -97,6 +156,7 @@ extension JournalCursor {
         case "b": self.boot = value
         case "m": self.monotonic = value
         case "t": self.realtime = value
+        case "x": self.hash = value
         default: break
         }
       }

@@ -84,6 +84,14 @@ public struct JournalEntry: Sendable, Hashable {
   /// The whole entry as journalctl printed it; only with ``Detail/complete``.
   public var json: [UInt8]?
 
+  /// How many bytes journalctl has printed for an entry that is too large to be read; nil for any other. Of such an
+  /// entry only the cursor, the times and the unit are known.
+  public var omittedSize: Int?
+
+  /// When the entry was logged after which reading was to go on, if the journal no longer has that entry: what came
+  /// between it and this entry may be lost. nil if nothing is.
+  public var lossBegin: RealtimeTimestamp?
+
   /// Whether the service manager reports something about a unit: that it was started, that its main process
   /// exited …
   public var isLifecycle: Bool { self.processID == 1 && self.subjectUnit != nil }

@@ -5,7 +5,7 @@ public import Processes
 ///
 /// Calls throw ``SystemdError``, or `CancellationError` if the calling task is cancelled.
 public struct Journalctl: Sendable {
-  /// The longest line that is read, in bytes. A longer entry is skipped.
+  /// The longest line that is read, in bytes. Of a longer one only ``JournalEntry/omittedSize`` is told.
   ///
   /// journald splits what services print at 48 KiB, which is 240 KiB as an array of byte numbers.
   static let lineLimit = 8 << 20
@@ -97,31 +97,34 @@ public struct Journalctl: Sendable {
     var arguments = ["--no-pager"] + options + ["--output=json", "--all"]
     if let fields = detail.fields { arguments.append("--output-fields=" + fields.joined(separator: ",")) }
     arguments += scope.options(for: units)
-    // With --after-cursor= journalctl skips one entry, whichever it is, if the cursor's has been vacuumed,
-    // and until version 252 also if that is not an entry of these units.
-    var cursorToSkip: JournalCursor?
     switch position {
     case .beginning: break
     case .since(let time): arguments.append("--since=@\(time.secondsText)")
-    case .after(let cursor):
-      arguments.append("--cursor=\(cursor.text)")
-      cursorToSkip = cursor
+    case .after(let cursor): arguments.append("--cursor=\(cursor.text)")
     }
     arguments += matches + scope.matches(for: units)
     var splitter = LineSplitter(maximumLength: Self.lineLimit)
-    var droppedCount = 0
+    var resumption = JournalResumption(after: position)
     do {
-      return try await self.tool.runner.run(self.tool.command(arguments, timeLimit: timeLimit)) { chunk in
+      let result = try await self.tool.runner.run(self.tool.command(arguments, timeLimit: timeLimit)) {
+        chunk in
         var entries: [JournalEntry] = []
         // One warning for each chunk at most: a program that prints nothing else must not fill the log.
         var skippedCount = 0
         var firstError: JournalEntryError?
-        splitter.append(chunk) { line in
+        splitter.append(
+          chunk,
+          onLongLine: { line in
+            self.logger.warning(
+              "Left out an entry of the journal that is too large.",
+              metadata: ["units": "\(units)", "size": "\(line.size)"])
+            if let entry = JournalEntry(line) { resumption.append(entry, to: &entries) }
+          }
+        ) { line in
           do throws(JournalEntryError) {
             var entry = try JournalEntry(json: line)
             if case .complete = detail { entry.json = Array(line) }
-            if entry.cursor != cursorToSkip { entries.append(entry) }
-            cursorToSkip = nil
+            resumption.append(entry, to: &entries)
           } catch {
             skippedCount += 1
             firstError = firstError ?? error
@@ -132,14 +135,12 @@ public struct Journalctl: Sendable {
             "Skipped lines that are not entries of the journal.",
             metadata: ["units": "\(units)", "count": "\(skippedCount)", "error": "\(firstError)"])
         }
-        if splitter.droppedCount > droppedCount {
-          droppedCount = splitter.droppedCount
-          self.logger.warning(
-            "Skipped an entry of the journal with more than \(Self.lineLimit) bytes.",
-            metadata: ["units": "\(units)"])
-        }
         if !entries.isEmpty { try await onEntries(entries) }
       }
+      var rest: [JournalEntry] = []
+      resumption.end(&rest)
+      if !rest.isEmpty { try await onEntries(rest) }
+      return result
     } catch let error as CommandError {
       throw self.tool.error(.command(error), options[0], units)
     }
@@ -155,6 +156,18 @@ public struct Journalctl: Sendable {
     } catch {
       throw self.tool.error(.unexpectedOutput("\(error)"), "--lines=1")
     }
+  }
+
+  /// The last entry of units in this boot, without its message; nil if there is none.
+  ///
+  /// - Parameter units: if there is none, the last entry of all.
+  public func lastEntry(of units: [UnitName], _ scope: JournalScope = .all) async throws -> JournalEntry? {
+    var last: JournalEntry?
+    let result = try await self.read(
+      ["--boot", "--quiet", "--lines=1"], units, scope, after: .beginning, .units, timeLimit: self.timeLimit
+    ) { last = $0.last ?? last }
+    guard result.termination.isSuccess else { throw self.tool.error(result, "--lines=1", units) }
+    return last
   }
 
   /// Waits until journald has written all that it has received to the journal's files. It needs root.

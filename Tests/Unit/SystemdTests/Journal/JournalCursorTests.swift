@@ -35,4 +35,25 @@ import Testing
     #expect(first.precedes(second) == precedes)
     #expect(!second.precedes(first))
   }
+
+  /// A copy differs in the sequence and the number alone.
+  @Test(
+    arguments: [
+      ("s=a;i=1;b=1;m=8;t=9;x=7", "s=a;i=1;b=1;m=8;t=9;x=7", true),
+      ("s=a;i=1;b=1;m=8;t=9;x=7", "s=b;i=5;b=1;m=8;t=9;x=7", true),
+      ("s=a;i=1;b=1;m=8;t=9;x=7", "s=a;i=2;b=1;m=8;t=9;x=7", false),
+      ("s=a;i=1;b=1;m=8;t=9;x=7", "s=b;i=1;b=1;m=8;t=9;x=6", false),
+      ("s=a;i=1;b=1;m=8;t=9;x=7", "s=b;i=1;b=2;m=8;t=9;x=7", false), ("s=a", "s=b", false),
+      ("b=1;m=8;t=4", "s=b;i=1;b=1;m=8;t=9;x=6", false),
+    ])
+  func tellsCopies(first: String, second: String, areSame: Bool) throws {
+    let (first, second) = (try #require(JournalCursor(first)), try #require(JournalCursor(second)))
+    #expect(first.isSameEntry(as: second) == areSame && second.isSameEntry(as: first) == areSame)
+  }
+
+  @Test func rightBeforeAnEntryIsNoEntry() throws {
+    let cursor = try #require(JournalCursor("s=a;i=9;b=1;m=10;t=30;x=7"))
+    #expect(cursor.justBefore?.text == "b=1;m=f;t=30" && cursor.justBefore?.precedes(cursor) == true)
+    #expect(JournalCursor("s=a")?.justBefore == nil && JournalCursor("s=a;b=1;m=0;t=1")?.justBefore == nil)
+  }
 }

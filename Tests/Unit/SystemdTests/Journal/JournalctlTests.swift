@@ -100,19 +100,31 @@ import Testing
     #expect(error?.reason == .ended && error?.action == "journalctl --follow" && error?.units == [self.web])
   }
 
-  @Test func followPassesOverAnEntryThatIsTooLarge() async throws {
-    let huge = Array("{\"MESSAGE\":\"".utf8) + [UInt8](repeating: 0x78, count: 1 << 20)
-    let rest = [UInt8](repeating: 0x78, count: 1 << 20)
-    var chunks: [[UInt8]] = [Array(Self.line(1, "a").utf8), huge]
-    chunks += [[UInt8]](repeating: rest, count: 8)
-    chunks.append(Array("\"}\n".utf8) + Array(Self.line(2, "b").utf8))
-    var messages: [[UInt8]] = []
+  /// What is told of it stands at its beginning or at its end: journalctl prints fields in any order.
+  @Test(arguments: [true, false]) func ofAnEntryThatIsTooLargeItsPlaceIsTold(cursorComesFirst: Bool)
+    async throws
+  {
+    let cursor = "s=a;i=5;b=1;m=10;t=20;x=3"
+    // What looks like a field in the message is none.
+    let message = "\"MESSAGE\":\",\\\"__CURSOR\\\":\\\"s=f\\\",\\\"_SYSTEMD_UNIT\\\":\\\"no.service\\\""
+    let fields = "\"__CURSOR\":\"\(cursor)\",\"_SYSTEMD_UNIT\":\"web.service\""
+    let (begin, end) =
+      cursorComesFirst ? ("{\(fields),\(message)", "\"}\n") : ("{\(message)", "\",\(fields)}\n")
+    var chunks: [[UInt8]] = [Array((Self.line(1, "a") + begin).utf8)]
+    chunks += [[UInt8]](repeating: [UInt8](repeating: 0x78, count: 1 << 20), count: 9)
+    chunks.append(Array((end + Self.line(2, "b")).utf8))
+    var entries: [JournalEntry] = []
     await #expect(throws: SystemdError.self) {
       try await self.journalctl(ScriptedRunner(.chunks(chunks))).follow([self.web], after: .beginning) {
-        messages += $0.map(\.message)
+        entries += $0
       }
     }
-    #expect(messages == [[0x61], [0x62]])
+    #expect(entries.map(\.message) == [[0x61], [], [0x62]])
+    let size = begin.utf8.count + (9 << 20) + end.utf8.count - 1
+    #expect(entries.map(\.omittedSize) == [nil, size, nil])
+    let tooLarge = try #require(entries.dropFirst().first)
+    #expect(tooLarge.cursor.text == cursor && tooLarge.unit == "web.service" && tooLarge.bootID == "1")
+    #expect(tooLarge.realtime.microseconds == 0x20 && tooLarge.monotonicMicroseconds == 0x10)
   }
 
   @Test func followEndsWithTheReason() async throws {
