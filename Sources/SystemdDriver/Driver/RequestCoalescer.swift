@@ -10,6 +10,7 @@ final class RequestCoalescer<Request: Hashable & Sendable, Value: Sendable>: Sen
   private typealias Waiting = [Request: Promise<Result<Value?, any Error>>]
 
   private let width: Int
+  private let patience: Duration?
   private let window: Duration
   private let load: Load
   private let state = Mutex((waiting: Waiting(), running: 0))
@@ -18,10 +19,12 @@ final class RequestCoalescer<Request: Hashable & Sendable, Value: Sendable>: Sen
 
   /// - Parameters:
   ///   - width: how many batches may be under way: with more than one, a batch that hangs does not hold up all others.
+  ///   - patience: after how long a batch that is still under way does not count any more; nil if it always does.
   ///   - window: for how long a batch waits for more requests after the first.
   ///   - load: loads the values of a batch.
-  init(width: Int = 1, window: Duration = .zero, load: @escaping Load) {
+  init(width: Int = 1, patience: Duration? = nil, window: Duration = .zero, load: @escaping Load) {
     self.width = width
+    self.patience = patience
     self.window = window
     self.load = load
     (self.wakeUps, self.wakeUp) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
@@ -63,14 +66,31 @@ final class RequestCoalescer<Request: Hashable & Sendable, Value: Sendable>: Sen
   }
 
   private func load(_ batch: Waiting) async {
+    await withTaskGroup(of: Bool.self) { group in
+      group.addTask {
+        await self.fulfil(batch)
+        return true
+      }
+      if let patience = self.patience {
+        group.addTask {
+          try? await Task.sleep(for: patience)
+          return false
+        }
+      }
+      let isDone = await group.next() ?? true
+      self.state.withLock { $0.running -= 1 }
+      // Requests may have come meanwhile.
+      self.wakeUp.yield()
+      if isDone { group.cancelAll() }
+    }
+  }
+
+  private func fulfil(_ batch: Waiting) async {
     do {
       let values = try await self.load(Array(batch.keys))
       for (request, promise) in batch { promise.fulfil(.success(values[request])) }
     } catch {
       for promise in batch.values { promise.fulfil(.failure(error)) }
     }
-    self.state.withLock { $0.running -= 1 }
-    // Requests may have come meanwhile.
-    self.wakeUp.yield()
   }
 }

@@ -54,7 +54,7 @@ struct SystemdClient: Sendable {
       commandPrefix: commandPrefix, logger: logger)
     self.analyze = SystemdAnalyze(
       runner: commands, path: path("systemd-analyze"), commandPrefix: commandPrefix)
-    self.followers = JournalFollowers(self.journalctl)
+    self.followers = JournalFollowers(self.journalctl, logger: logger)
     self.statuses = RequestCoalescer(width: Self.maximumShowCommands) { [systemctl = self.systemctl] in
       do {
         return try await systemctl.show($0)

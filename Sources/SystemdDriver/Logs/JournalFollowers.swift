@@ -1,4 +1,5 @@
 import Foundation
+import Logging
 import Synchronization
 import Systemd
 
@@ -8,7 +9,7 @@ import Systemd
 /// `fs.inotify.max_user_instances` says otherwise. systemd needs some too, for path units and for itself: they would
 /// fail if the plugin took all of root's. So it takes half of them.
 final class JournalFollowers: Sendable {
-  private let journalctl: Journalctl
+  private let watch: FollowerWatch
   /// How many more units can have a journalctl of their own.
   private let availableSlots: Mutex<Int>
   private let sharedLineFollower: SharedFollower
@@ -17,16 +18,23 @@ final class JournalFollowers: Sendable {
 
   private enum Sync { case all }
 
-  /// How long journald may take to confirm that it has written all lines.
-  private static let syncLimit: Duration = .seconds(5)
+  /// How long journald may take to confirm that it has written all lines. It does so when it has nothing else to do.
+  private static let syncLimit: Duration = .seconds(60)
+  /// For how long it is not asked once more. A question has no answer before all that came earlier is written.
+  private static let syncPatience: Duration = .seconds(1)
 
-  /// - Parameter limit: how many units have a journalctl of their own.
-  init(_ journalctl: Journalctl, limit: Int = JournalFollowers.limitOfThisHost) {
-    self.journalctl = journalctl
+  /// - Parameters:
+  ///   - limit: how many units have a journalctl of their own.
+  ///   - watchInterval: how often it is made sure that no follower is blind.
+  init(
+    _ journalctl: Journalctl, limit: Int = JournalFollowers.limitOfThisHost,
+    watchInterval: Duration = .seconds(5), logger: Logger = Logger(label: "journal")
+  ) {
+    self.watch = FollowerWatch(journalctl, every: watchInterval, logger: logger)
     self.availableSlots = Mutex(limit)
-    self.sharedLineFollower = SharedFollower(journalctl, .lineAndUnits)
-    self.sharedFullFollower = SharedFollower(journalctl, .complete)
-    self.syncs = RequestCoalescer { _ in
+    self.sharedLineFollower = SharedFollower(journalctl, .lineAndUnits, by: self.watch)
+    self.sharedFullFollower = SharedFollower(journalctl, .complete, by: self.watch)
+    self.syncs = RequestCoalescer(patience: Self.syncPatience) { _ in
       try await journalctl.sync(timeLimit: Self.syncLimit)
       return [.all: ()]
     }
@@ -40,13 +48,15 @@ final class JournalFollowers: Sendable {
   /// Does what several units share, until the task is cancelled.
   func run() async {
     await withDiscardingTaskGroup { group in
+      group.addTask { await self.watch.run() }
       group.addTask { await self.syncs.run() }
       group.addTask { await self.sharedLineFollower.run() }
       group.addTask { await self.sharedFullFollower.run() }
     }
   }
 
-  /// Hands out entries like `Journalctl.follow`. Needs ``run()``.
+  /// Hands out entries like `Journalctl.follow`. May return, for the caller to go on after the last entry by another call.
+  /// Needs ``run()``.
   func follow(
     _ selection: JournalSelection, after position: JournalPosition,
     _ onEntries: @escaping @Sendable ([JournalEntry]) async throws -> Void
@@ -57,12 +67,11 @@ final class JournalFollowers: Sendable {
       return try await shared.follow(selection, after: position, onEntries)
     }
     defer { self.availableSlots.withLock { $0 += 1 } }
-    try await self.journalctl.follow(
-      selection.units, selection.scope, after: position, selection.detail, onEntries)
+    try await self.watch.follow(selection, after: position, onEntries)
   }
 
-  /// Waits until all that was logged so far can be read. Units that end at about the same time share one command. Needs
-  /// ``run()``.
+  /// Waits until all that was logged so far can be read. Units that end at about the same time share one command. It
+  /// takes long while any unit of the host logs more than journald can take. Needs ``run()``.
   ///
   /// - Throws: `SystemdError`, `CancellationError`.
   func sync() async throws { _ = try await self.syncs.value(for: .all) }

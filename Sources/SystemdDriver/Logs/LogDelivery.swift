@@ -18,6 +18,8 @@ actor LogDelivery {
   private let logger: Logger
   /// How many writes were made: as long as this grows, the collector reads.
   private(set) var writeCount = 0
+  /// How often a line had to wait, as the collector did not read.
+  private(set) var waitCount = 0
 
   /// nil if log collection is off: both of the task's log files are `/dev/null`.
   ///
@@ -60,6 +62,11 @@ actor LogDelivery {
   func deliver(_ entries: [JournalEntry]) async throws {
     var batch = WriteBatch()
     for entry in entries {
+      if let begin = entry.lossBegin {
+        try await self.write(batch)
+        batch = WriteBatch()
+        try await self.writeLoss(from: begin, to: entry)
+      }
       guard let line = LogLine(entry, self.configuration) else {
         batch.skip(entry)
         continue
@@ -71,6 +78,28 @@ actor LogDelivery {
       batch.append(line, of: entry)
     }
     try await self.write(batch)
+  }
+
+  /// Says that what was logged before an entry is lost.
+  private func writeLoss(from begin: RealtimeTimestamp, to entry: JournalEntry) async throws {
+    var line = LogLine(.lost(from: begin, to: entry.realtime), at: entry.realtime, self.configuration)
+    if self.checkpoints.checkpoint.partial > 0 {
+      // The rest of a line that was interrupted is lost as well.
+      self.checkpoints.checkpoint.partial = 0
+      line.bytes.insert(UInt8(ascii: "\n"), at: 0)
+    }
+    guard let position = entry.cursor.justBefore else { return }
+    var batch = WriteBatch()
+    batch.append(line, endingAt: position)
+    try await self.write(batch)
+  }
+
+  /// Says something about the end of the logs, if the collector takes it at once.
+  func write(_ notice: LogNotice, at time: RealtimeTimestamp) {
+    var line = LogLine(notice, at: time, self.configuration)
+    if self.checkpoints.checkpoint.partial > 0 { line.bytes.insert(UInt8(ascii: "\n"), at: 0) }
+    let pipe = line.isError ? self.standardError : self.standardOutput
+    _ = try? line.bytes.withUnsafeBytes { try pipe.write($0) }
   }
 
   private func write(_ batch: WriteBatch) async throws {
@@ -85,6 +114,7 @@ actor LogDelivery {
         try written == bytes.count ? 0 : pipe.write(UnsafeRawBufferPointer(rebasing: bytes[written...]))
       }
       guard let count else {
+        self.waitCount += 1
         await pipe.waitForRoom()
         continue
       }

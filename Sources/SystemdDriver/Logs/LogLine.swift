@@ -5,12 +5,22 @@ import Systemd
 /// The same entry always gives the same bytes: a checkpoint counts how many of them have been delivered.
 struct LogLine: Sendable, Hashable {
   /// Whether it goes to the task's standard error.
-  let isError: Bool
+  var isError: Bool
   /// The line with its line feed. A message may itself have line feeds.
-  let bytes: [UInt8]
+  var bytes: [UInt8]
+
+  /// The driver's own word, in the place of what was logged at a time.
+  init(_ notice: LogNotice, at time: RealtimeTimestamp, _ configuration: LogConfiguration) {
+    self.bytes = notice.line(at: time, configuration.format)
+    self.isError = LogNotice.priority <= configuration.stderrPriority.number
+  }
 
   /// nil if the entry is not in the logs.
   init?(_ entry: JournalEntry, _ configuration: LogConfiguration) {
+    if let size = entry.omittedSize {
+      self = LogLine(.tooLarge(cursor: entry.cursor, size: size), at: entry.realtime, configuration)
+      return
+    }
     guard configuration.lifecycle || !entry.isAboutUnit else { return nil }
     var bytes: [UInt8] = []
     switch configuration.format {

@@ -28,6 +28,7 @@ final class SharedFollower: Sendable {
   }
 
   private let journalctl: Journalctl
+  private let watch: FollowerWatch
   private let detail: JournalEntry.Detail
   private let state = Mutex(State())
   private let subscriptionsChanged = AsyncSignal()
@@ -37,9 +38,12 @@ final class SharedFollower: Sendable {
   /// The delay before the journal is followed again after that failed.
   private static let retryDelays: ClosedRange<Duration> = .seconds(1)...(.seconds(1))
 
-  /// - Parameter detail: how much of the entries is needed, the units that they are of included.
-  init(_ journalctl: Journalctl, _ detail: JournalEntry.Detail) {
+  /// - Parameters:
+  ///   - detail: how much of the entries is needed, the units that they are of included.
+  ///   - watch: what follows the journal.
+  init(_ journalctl: Journalctl, _ detail: JournalEntry.Detail, by watch: FollowerWatch) {
     self.journalctl = journalctl
+    self.watch = watch
     self.detail = detail
   }
 
@@ -76,7 +80,9 @@ final class SharedFollower: Sendable {
     self.start()
     try await withThrowingTaskGroup(of: Void.self) { group in
       group.addTask {
-        try await self.journalctl.follow([], after: position, self.detail) { self.distribute($0) }
+        try await self.watch.follow(JournalSelection(units: [], detail: self.detail), after: position) {
+          self.distribute($0)
+        }
       }
       group.addTask { try await self.waitForSubscriptions { $0.isEmpty } }
       defer { group.cancelAll() }
@@ -130,7 +136,7 @@ final class SharedFollower: Sendable {
       var isPastRead = false
       while var entries = try await subscription.next() {
         if !isPastRead, case .after(let last) = position {
-          entries.removeAll { $0.cursor == last || $0.cursor.precedes(last) }
+          entries.removeAll { $0.cursor.isSameEntry(as: last) || $0.cursor.precedes(last) }
         }
         guard let last = entries.last else { continue }
         isPastRead = true

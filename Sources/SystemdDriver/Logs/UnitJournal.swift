@@ -1,4 +1,5 @@
 import AsyncPrimitives
+import Foundation
 import Logging
 import NomadPlugin
 import Systemd
@@ -17,6 +18,10 @@ actor UnitJournal {
     case suppressed(String)
     /// The journal cannot be followed, for this reason.
     case unavailable(String)
+    /// The journal has nothing more of what was logged between these times.
+    case lost(RealtimeTimestamp, RealtimeTimestamp)
+    /// The last lines are given up, for this reason.
+    case incomplete(String)
   }
 
   typealias EventHandler = @Sendable (Event) async -> Void
@@ -35,6 +40,13 @@ actor UnitJournal {
   private var position: JournalPosition
   /// How many batches of entries both consumers have taken.
   private var batchCount = 0
+  /// Whether the last follower may have left entries, which may be gone from the journal by now.
+  private var mayHaveLeftEntries: Bool
+  /// The begin of the last loss that was told.
+  private var toldLossBegin: RealtimeTimestamp?
+  /// The sequences for which the journal was followed anew.
+  private var knownSequences: Set<Substring> = []
+  private let patience: Duration
 
   /// The delays before the journal is followed again after that failed.
   private static let retryDelays: ClosedRange<Duration> = .seconds(1)...(.seconds(30))
@@ -47,11 +59,12 @@ actor UnitJournal {
   ///   - position: where to begin.
   ///   - resumes: whether to go on where an earlier process of the plugin ended, if that is known.
   ///   - bootID: of the boot that this is; nil if the unit's host is another one.
+  ///   - patience: for how long a follower goes on while the collector makes it wait.
   /// - Throws: `DriverError` if a FIFO is not what it should be.
   init(
     of unit: UnitName, and triggered: [UnitName] = [], for task: TaskConfig,
     _ configuration: LogConfiguration, from position: JournalPosition, resumes: Bool, bootID: String? = nil,
-    journalctl: Journalctl, followers: JournalFollowers, logger: Logger
+    patience: Duration = .seconds(10), journalctl: Journalctl, followers: JournalFollowers, logger: Logger
   ) throws {
     self.unit = unit
     self.units = [unit] + triggered
@@ -60,6 +73,8 @@ actor UnitJournal {
     self.logger = logger
     self.logs = try LogDelivery(for: task, configuration, resumes: resumes, logger: logger)
     self.position = position
+    self.patience = patience
+    self.mayHaveLeftEntries = resumes
     if self.logs == nil, resumes, let now = bootID.flatMap({ JournalCursor.now(inBoot: $0) }) {
       // The first poll tells what all that was said before has come to.
       self.position = .after(now)
@@ -86,7 +101,10 @@ actor UnitJournal {
         try await self.followUntilUnitsChange(onEvent)
       } catch is CancellationError {
         return
+      } catch is FollowedAnew {
+        continue
       } catch {
+        self.mayHaveLeftEntries = true
         let delay = backoff.delayAfterFailure(madeProgress: await self.progress > progress)
         await self.report(error, failureCount: backoff.failureCount, onEvent)
         try? await Task.sleep(for: delay)
@@ -98,12 +116,24 @@ actor UnitJournal {
     get async { await self.logs?.writeCount ?? self.batchCount }
   }
 
+  /// A follower is no good any more: another one is to go on after the last line.
+  private struct FollowedAnew: Error {}
+
   private func followUntilUnitsChange(_ onEvent: @escaping EventHandler) async throws {
     let changeCount = self.unitsChanged.count
-    let (selection, position) = (self.selection, await self.nextPosition)
+    let (selection, position, tellsLoss) = (self.selection, await self.nextPosition, await self.tellsLoss)
+    let end = ContinuousClock.now + self.patience
     try await withThrowingTaskGroup(of: Void.self) { group in
       group.addTask {
-        try await self.followers.follow(selection, after: position) { try await self.take($0, onEvent) }
+        try await self.followers.follow(selection, after: position) { entries in
+          if await self.isOfAnotherSequence(entries) { throw FollowedAnew() }
+          let hadToWait = try await self.take(entries, tellsLoss: tellsLoss, onEvent)
+          // It does not see the files that journald has made, and removed again, meanwhile.
+          if hadToWait, ContinuousClock.now > end {
+            await self.leaveEntries()
+            throw FollowedAnew()
+          }
+        }
       }
       group.addTask { try await self.unitsChanged.wait(after: changeCount) }
       defer { group.cancelAll() }
@@ -122,17 +152,52 @@ actor UnitJournal {
     get async { await self.logs?.cursor.map { .after($0) } ?? self.position }
   }
 
-  private func take(_ entries: [JournalEntry], _ onEvent: EventHandler) async throws {
+  /// Whether the entry that reading goes on after may be gone together with later ones. Only a delivered line has such an
+  /// entry for sure.
+  private var tellsLoss: Bool {
+    get async {
+      guard self.mayHaveLeftEntries else { return false }
+      return await self.logs?.cursor != nil
+    }
+  }
+
+  /// Whether entries come from where the journal has moved: what it had elsewhere meanwhile may have been passed over.
+  private func isOfAnotherSequence(_ entries: [JournalEntry]) async -> Bool {
+    guard let sequence = entries.last?.cursor.sequence, let last = await self.logs?.cursor?.sequence,
+      sequence != last
+    else { return false }
+    return self.knownSequences.insert(sequence).inserted
+  }
+
+  private func leaveEntries() { self.mayHaveLeftEntries = true }
+
+  /// - Returns: whether the collector has made it wait.
+  private func take(
+    _ entries: [JournalEntry], tellsLoss: Bool, _ onEvent: EventHandler
+  ) async throws -> Bool {
+    var entries = entries
+    if let first = entries.first, let begin = first.lossBegin {
+      if !tellsLoss {
+        entries[0].lossBegin = nil
+      } else if begin != self.toldLossBegin {
+        self.toldLossBegin = begin
+        await onEvent(.lost(begin, first.realtime))
+      }
+    }
     for entry in entries {
       if entry.isLifecycle { await onEvent(.lifecycle(entry)) }
       if entry.isSuppression { await onEvent(.suppressed(String(decoding: entry.message, as: UTF8.self))) }
     }
-    if let logs = self.logs {
-      try await logs.deliver(entries)
-    } else if let last = entries.last {
-      self.position = .after(last.cursor)
+    defer { self.batchCount += 1 }
+    guard let logs = self.logs else {
+      if let last = entries.last { self.position = .after(last.cursor) }
+      return false
     }
-    self.batchCount += 1
+    let waitCount = await logs.waitCount
+    self.mayHaveLeftEntries = true
+    try await logs.deliver(entries)
+    self.mayHaveLeftEntries = false
+    return await logs.waitCount != waitCount
   }
 
   private func report(_ error: any Error, failureCount: Int, _ onEvent: EventHandler) async {
@@ -156,22 +221,30 @@ actor UnitJournal {
   /// - Throws: `CancellationError` if the task is cancelled: the logs are left for the next process of the plugin.
   func finish(_ onEvent: @escaping EventHandler) async throws {
     guard let logs = self.logs else { return }
-    let drain = LogDrain(of: self.unit, to: logs, logger: self.logger) {
+    let work = LogDrain.Work {
       try await self.followers.sync()
-    } reading: {
+    } follow: {
+      await self.follow(onEvent)
+    } read: {
       try await self.read(onEvent)
+    } progress: {
+      await logs.writeCount
     }
-    await drain.run()
+    let problem = await LogDrain(work, logger: self.logger).run()
     try Task.checkCancellation()
+    if let problem {
+      await logs.write(.incomplete(reason: problem), at: RealtimeTimestamp(Date()))
+      await onEvent(.incomplete(problem))
+    }
     await logs.end()
   }
 
   private func read(_ onEvent: @escaping EventHandler) async throws {
-    let (selection, position) = (self.selection, await self.nextPosition)
+    let (selection, position, tellsLoss) = (self.selection, await self.nextPosition, await self.tellsLoss)
     try await self.journalctl.read(
       selection.units, selection.scope, after: position, selection.detail
     ) { @Sendable entries in
-      try await self.take(entries, onEvent)
+      _ = try await self.take(entries, tellsLoss: tellsLoss, onEvent)
     }
   }
 }

@@ -16,10 +16,13 @@ struct WriteBatch: Sendable {
   }
 
   /// Adds the line of an entry.
-  mutating func append(_ line: LogLine, of entry: JournalEntry) {
+  mutating func append(_ line: LogLine, of entry: JournalEntry) { self.append(line, endingAt: entry.cursor) }
+
+  /// Adds a line after which reading goes on at a position.
+  mutating func append(_ line: LogLine, endingAt cursor: JournalCursor) {
     self.isError = line.isError
     self.bytes += line.bytes
-    self.ends.append((self.bytes.count, entry.cursor))
+    self.ends.append((self.bytes.count, cursor))
   }
 
   /// Adds an entry that has no line.

@@ -1,3 +1,5 @@
+import Systemd
+
 /// The texts of all task events, as `nomad alloc status` shows them.
 enum TaskEventText: Sendable, Hashable {
   case started(unit: String)
@@ -18,6 +20,8 @@ enum TaskEventText: Sendable, Hashable {
   case killing(unit: String)
   case logsUnavailable(unit: String, reason: String)
   case logsSuppressed(unit: String, text: String)
+  case logsLost(unit: String, from: RealtimeTimestamp, to: RealtimeTimestamp)
+  case logsIncomplete(unit: String, reason: String)
 
   var message: String {
     switch self {
@@ -50,6 +54,10 @@ enum TaskEventText: Sendable, Hashable {
     case .logsSuppressed(let unit, let text):
       "\(unit) logs too much: \(text). Raise LogRateLimitBurst= in the unit (0 does not switch the limit off), or "
         + "RateLimitBurst= in journald.conf"
+    case .logsLost(let unit, let from, let to):
+      "Lines of \(unit) may be missing: the journal has nothing more of what was logged from \(from) to \(to), as the "
+        + "task's log collector did not read, or the plugin did not run"
+    case .logsIncomplete(let unit, let reason): "The last lines of \(unit) may be missing: \(reason)"
     case .logsUnavailable(let unit, let reason): "The logs of \(unit) cannot be followed: \(reason)"
     }
   }

@@ -226,6 +226,10 @@ actor UnitTask {
       self.flushEvents()
     case .unavailable(let reason):
       self.report(.logsUnavailable(unit: self.unit.name, reason: reason))
+    case .lost(let begin, let end):
+      self.report(.logsLost(unit: self.unit.name, from: begin, to: end))
+    case .incomplete(let reason):
+      self.report(.logsIncomplete(unit: self.unit.name, reason: reason))
     }
   }
 

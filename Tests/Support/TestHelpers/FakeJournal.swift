@@ -10,6 +10,15 @@ package final class FakeJournal: CommandRunner {
   private struct State {
     var entries: [FakeJournalEntry] = []
     var isBroken = false
+    /// How many entries were removed, from the first on.
+    var removedCount = 0
+    /// The sequence of new entries.
+    var sequence = "a"
+    /// Followers that have begun earlier hear of nothing.
+    var moveCount = 0
+    /// The first entry that these hear of again; nil if there is none.
+    var firstElsewhere: Int?
+    var isSyncHeld = false
     var commands: [String] = []
     var followerCount = 0
   }
@@ -61,8 +70,43 @@ package final class FakeJournal: CommandRunner {
   /// Adds an entry with these fields, and those that every entry has.
   package func append(_ fields: [String: String]) {
     self.state.withLock { state in
-      state.entries.append(FakeJournalEntry(number: state.entries.count + 1, fields))
+      state.entries.append(
+        FakeJournalEntry(number: state.entries.count + 1, sequence: state.sequence, fields))
     }
+    self.changes.send()
+  }
+
+  /// Removes the oldest entries, as journald does by whole files.
+  ///
+  /// - Parameter count: how many entries are left.
+  package func vacuum(leaving count: Int) {
+    self.state.withLock { $0.removedCount = max($0.removedCount, $0.entries.count - count) }
+  }
+
+  /// Moves the journal: its entries have other numbers now, and those that follow it are not told of new ones.
+  ///
+  /// - Parameter sequence: names the sequence of these numbers; a hexadecimal number.
+  package func move(to sequence: String) {
+    self.state.withLock { state in
+      state.sequence = sequence
+      state.moveCount += 1
+      state.firstElsewhere = nil
+      for index in state.entries.indices { state.entries[index].sequence = sequence }
+    }
+    self.changes.send()
+  }
+
+  /// Goes on with new entries in another place, of which all that follow the journal hear.
+  package func goOn(as sequence: String) {
+    self.state.withLock { state in
+      state.sequence = sequence
+      state.firstElsewhere = state.entries.count
+    }
+  }
+
+  /// Lets `journalctl --sync` wait, or go on.
+  package func holdSync(_ isHeld: Bool) {
+    self.state.withLock { $0.isSyncHeld = isHeld }
     self.changes.send()
   }
 
@@ -84,9 +128,22 @@ package final class FakeJournal: CommandRunner {
     }
     defer { if query.follows { self.state.withLock { $0.followerCount -= 1 } } }
     var next = 0
+    let moveCount = self.state.withLock(\.moveCount)
+    while query.isSync {
+      let count = self.changes.count
+      guard self.state.withLock(\.isSyncHeld) else { break }
+      try await self.changes.wait(after: count)
+    }
     while !query.isSync {
       let count = self.changes.count
-      let (entries, isBroken) = self.state.withLock { (Array($0.entries[next...]), $0.isBroken) }
+      let (entries, isBroken) = self.state.withLock { state -> ([FakeJournalEntry], Bool) in
+        next = max(next, state.removedCount)
+        if query.follows, state.moveCount != moveCount {
+          guard let first = state.firstElsewhere else { return ([], state.isBroken) }
+          next = max(next, first)
+        }
+        return (Array(state.entries[next...]), state.isBroken)
+      }
       if query.follows, isBroken {
         return CommandResult(termination: .exited(1), standardError: Array("broken".utf8), duration: .zero)
       }

@@ -14,11 +14,14 @@ struct FakeJournalEntry: Sendable {
   /// Each field as it stands in JSON, by its name.
   private let json: [String: String]
 
-  private static let bootID = (BootID.current ?? "b").filter { $0 != "-" }
-  private static let sequence = "a"
+  /// The sequence that it is numbered in.
+  var sequence: String
 
-  init(number: Int, _ fields: [String: String]) {
+  private static let bootID = (BootID.current ?? "b").filter { $0 != "-" }
+
+  init(number: Int, sequence: String, _ fields: [String: String]) {
     self.number = number
+    self.sequence = sequence
     self.fields = fields
     self.json = Dictionary(uniqueKeysWithValues: fields.map { ($0.key, Self.pair($0.key, $0.value)) })
   }
@@ -28,8 +31,8 @@ struct FakeJournalEntry: Sendable {
   private var cursorText: String {
     func hexadecimal(_ number: some BinaryInteger) -> String { String(number, radix: 16) }
     return
-      "s=\(Self.sequence);i=\(hexadecimal(self.number));b=\(Self.bootID);m=\(hexadecimal(self.monotonic))"
-      + ";t=\(hexadecimal(self.realtime))"
+      "s=\(self.sequence);i=\(hexadecimal(self.number));b=\(Self.bootID);m=\(hexadecimal(self.monotonic))"
+      + ";t=\(hexadecimal(self.realtime));x=\(hexadecimal(self.number))"
   }
 
   /// Whether `--cursor=` begins after this entry (sd_journal_seek_cursor(3)).
@@ -37,7 +40,7 @@ struct FakeJournalEntry: Sendable {
     var items: [Substring: Substring] = [:]
     for item in cursor.split(separator: ";") { items[item.prefix(1)] = item.dropFirst(2) }
     func number(_ key: Substring) -> UInt64? { items[key].flatMap { UInt64($0, radix: 16) } }
-    if items["s"] == Substring(Self.sequence), let number = number("i") { return self.number < number }
+    if items["s"] == Substring(self.sequence), let number = number("i") { return self.number < number }
     if items["b"] == Substring(Self.bootID), let monotonic = number("m") { return self.monotonic < monotonic }
     return number("t").map { self.realtime < $0 } ?? false
   }

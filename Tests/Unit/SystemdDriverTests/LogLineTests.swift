@@ -1,3 +1,4 @@
+import Foundation
 import MessagePack
 import Systemd
 import Testing
@@ -43,6 +44,37 @@ import Testing
     configuration.lifecycle = lifecycle
     let line = try LogLine(self.entry(fields), configuration)
     #expect(line.map { String(decoding: $0.bytes, as: UTF8.self) } == expected)
+  }
+
+  @Test(
+    arguments: [
+      ("message", "nomad-driver-systemd: "), ("short", "2024-11-22T16:51:40.000042Z nomad-driver-systemd: "),
+      ("json", nil),
+    ] as [(String, String?)])
+  func theDriversOwnWord(format: String, beginning: String?) throws {
+    var configuration = LogConfiguration()
+    configuration.format = try #require(LogConfiguration.Format(rawValue: format))
+    configuration.lifecycle = false
+    var entry = try self.entry(#""_SYSTEMD_UNIT":"web.service""#)
+    entry.omittedSize = 12_000_356
+    let text =
+      "An entry of 12000356 bytes (as JSON) is left out: it is too large. To read it: "
+      + "journalctl --cursor='s=a;i=1' --lines=1 --output=cat --all"
+    let line = try #require(LogLine(entry, configuration))
+    if let beginning {
+      #expect(String(decoding: line.bytes, as: UTF8.self) == beginning + text + "\n")
+    } else {
+      let fields = try JSONDecoder().decode([String: String].self, from: Data(line.bytes))
+      #expect(
+        fields == [
+          "MESSAGE": text, "PRIORITY": "4", "SYSLOG_IDENTIFIER": "nomad-driver-systemd",
+          "__REALTIME_TIMESTAMP": "1732294300000042",
+        ])
+      #expect(line.bytes.count { $0 == 0x0a } == 1 && line.bytes.last == 0x0a)
+    }
+    #expect(!line.isError)
+    configuration.stderrPriority = try #require(LogConfiguration.StderrPriority(rawValue: "warning"))
+    #expect(LogLine(entry, configuration)?.isError == true)
   }
 
   @Test func anEntryAsItIs() throws {

@@ -45,4 +45,27 @@ import Testing
     running.cancel()
     await running.value
   }
+
+  @Test func aBatchThatTakesTooLongHoldsUpNoOther() async throws {
+    let (isHanging, end) = (Promise<Void>(), Promise<Void>())
+    let batches = RequestCoalescer<Int, Int>(patience: .milliseconds(1)) { numbers in
+      if numbers.contains(0) {
+        isHanging.fulfil(())
+        try await end.value
+      }
+      return Dictionary(uniqueKeysWithValues: numbers.map { ($0, $0) })
+    }
+    let running = Task { await batches.run() }
+    async let hanging = batches.value(for: 0)
+    try await isHanging.value
+    for number in 1...3 {
+      let answer = try await batches.value(for: number)
+      #expect(answer == number)
+    }
+    end.fulfil(())
+    let last = try await hanging
+    #expect(last == 0)
+    running.cancel()
+    await running.value
+  }
 }

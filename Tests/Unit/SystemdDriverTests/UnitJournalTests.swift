@@ -37,13 +37,15 @@ import Testing
 
   private func withUnitJournal<R>(
     for task: TaskConfig, limit: Int = 8, resumes: Bool = false, bootID: String? = nil,
+    patience: Duration = .seconds(10), watchInterval: Duration = .seconds(60),
     logger: Logger = quietLogger, _ body: (UnitJournal) async throws -> R
   ) async throws -> R {
     let journalctl = Journalctl(runner: self.journal, path: "/bin/true", logger: quietLogger)
-    let followers = JournalFollowers(journalctl, limit: limit)
+    let followers = JournalFollowers(
+      journalctl, limit: limit, watchInterval: watchInterval, logger: quietLogger)
     let unitJournal = try UnitJournal(
       of: self.unit, for: task, LogConfiguration(), from: .beginning, resumes: resumes, bootID: bootID,
-      journalctl: journalctl, followers: followers, logger: logger)
+      patience: patience, journalctl: journalctl, followers: followers, logger: logger)
     return try await withThrowingDiscardingTaskGroup { group in
       group.addTask { await followers.run() }
       defer { group.cancelAll() }
@@ -233,6 +235,167 @@ import Testing
         let event = events.all.first ?? ""
         #expect(
           events.all.count == 1 && event.hasPrefix("unavailable") && event.contains("broken"), "\(event)")
+      }
+    }
+  }
+
+  // MARK: The journal itself
+
+  /// A follower is not told of entries after a move; one that is started anew sees them, and knows the old ones.
+  @Test(arguments: [8, 0]) func theJournalMoves(limit: Int) async throws {
+    try await self.withLogs { task, reader in
+      try await self.withUnitJournal(for: task, limit: limit, watchInterval: .milliseconds(20)) {
+        unitJournal in
+        let events = Events()
+        try await self.following(unitJournal, events) {
+          var (output, expected) = ("", "")
+          for (index, sequence) in ["b", "c", "d"].enumerated() {
+            self.journal.append("web.service", "\(index)")
+            expected += "\(index)\n"
+            try await eventually("line \(index)") {
+              output += self.read(reader)
+              return output == expected
+            }
+            self.journal.move(to: sequence)
+          }
+          self.journal.append("web.service", "last")
+          try await eventually("the last line") {
+            output += self.read(reader)
+            return output == expected + "last\n"
+          }
+        }
+        // Nothing is lost, and nothing repeated.
+        try await unitJournal.finish { events.append($0) }
+        #expect(self.read(reader) == "" && events.all.isEmpty)
+      }
+    }
+  }
+
+  /// A follower may hear of the journal again before its silence is noticed. What came meanwhile is not passed over.
+  @Test(arguments: [8, 0]) func theJournalMovesAndComesBack(limit: Int) async throws {
+    try await self.withLogs { task, reader in
+      try await self.withUnitJournal(for: task, limit: limit) { unitJournal in
+        try await self.following(unitJournal, Events()) {
+          self.journal.append("web.service", "before")
+          var output = ""
+          try await eventually("the first line") {
+            output += self.read(reader)
+            return output == "before\n"
+          }
+          try await eventually("a follower") { self.journal.followerCount == 1 }
+          self.journal.move(to: "b")
+          self.journal.append("web.service", "meanwhile")
+          self.journal.goOn(as: "c")
+          self.journal.append("web.service", "after")
+          try await eventually("the last line") {
+            output += self.read(reader)
+            return output.hasSuffix("after\n")
+          }
+          #expect(output == "before\nmeanwhile\nafter\n")
+        }
+      }
+    }
+  }
+
+  @Test func anEntryThatIsTooLargeHasALineInItsPlace() async throws {
+    self.journal.append("web.service", "before")
+    self.journal.append("web.service", String(repeating: "x", count: 9 << 20))
+    self.journal.append("web.service", "after")
+    try await self.withLogs { task, reader in
+      try await self.withUnitJournal(for: task) { unitJournal in
+        try await self.following(unitJournal, Events()) {
+          var output = ""
+          try await eventually("the last line") {
+            output += self.read(reader)
+            return output.hasSuffix("after\n")
+          }
+          let lines = output.split(separator: "\n")
+          #expect(lines.count == 3 && lines.first == "before")
+          let cursor = self.journal.cursors[1].text
+          #expect(lines[1].hasPrefix("nomad-driver-systemd: An entry of 94"))
+          #expect(lines[1].contains("journalctl --cursor='\(cursor)' --lines=1 "))
+        }
+      }
+    }
+  }
+
+  /// The collector stands still, and journald removes entries meanwhile.
+  @Test(arguments: [8, 0]) func entriesThatAreGone(limit: Int) async throws {
+    let text = String(repeating: "x", count: 1000)
+    try await self.withLogs { task, reader in
+      try await self.withUnitJournal(for: task, limit: limit, patience: .zero) { unitJournal in
+        let events = Events()
+        try await self.following(unitJournal, events) {
+          for index in 0..<500 { self.journal.append("web.service", "\(index) \(text)") }
+          // The FIFO is full.
+          try await eventually("a wait") { await (unitJournal.logs?.waitCount ?? 0) > 0 }
+          for index in 500..<1000 { self.journal.append("web.service", "\(index) \(text)") }
+          self.journal.vacuum(leaving: 100)
+          var output = ""
+          try await eventually("the last line") {
+            output += self.read(reader)
+            return output.hasSuffix("999 \(text)\n")
+          }
+          let lines = output.split(separator: "\n").map { $0.prefix { $0 != " " } }
+          let notice = try #require(lines.firstIndex(of: "nomad-driver-systemd:"))
+          #expect(lines[..<notice] == (0..<notice).map { "\($0)"[...] }[...])
+          #expect(lines[(notice + 1)...] == (900..<1000).map { "\($0)"[...] }[...])
+          #expect(output.contains("nomad-driver-systemd: Lines may be missing here: "))
+        }
+        guard case .lost(let begin, let end)? = events.all.first, events.all.count == 1 else {
+          Issue.record("not the event: \(events.all)")
+          return
+        }
+        #expect(begin.microseconds < end.microseconds)
+      }
+    }
+  }
+
+  /// The unit is quiet for so long that its last entry is gone. Nothing has been missed.
+  @Test func theLastEntryIsGoneAndNothingElse() async throws {
+    try await self.withLogs { task, reader in
+      try await self.withUnitJournal(for: task) { unitJournal in
+        let events = Events()
+        var output = ""
+        try await self.following(unitJournal, events) {
+          self.journal.append("web.service", "first")
+          try await eventually("the first line") {
+            output += self.read(reader)
+            return output == "first\n"
+          }
+          let cursor = self.journal.cursors.last
+          try await eventually("its checkpoint") { await unitJournal.logs?.cursor == cursor }
+        }
+        self.journal.append("other.service", "not wanted")
+        self.journal.append("web.service", "last")
+        self.journal.vacuum(leaving: 1)
+        try await unitJournal.finish { events.append($0) }
+        #expect(self.read(reader) == "last\n" && events.all.isEmpty)
+      }
+    }
+  }
+
+  /// The unit has ended, and journald is not ready with its lines for long.
+  @Test func lastLinesThatComeLate() async throws {
+    try await self.withLogs { task, reader in
+      try await self.withUnitJournal(for: task) { unitJournal in
+        self.journal.holdSync(true)
+        let events = Events()
+        async let finished: Void = unitJournal.finish { events.append($0) }
+        try await eventually("journald was asked") { self.journal.commands.contains("--sync") }
+        var output = ""
+        for index in 0..<3 {
+          self.journal.append("web.service", "\(index)")
+          try await eventually("line \(index)") {
+            output += self.read(reader)
+            return output.hasSuffix("\(index)\n")
+          }
+        }
+        self.journal.append("web.service", "last")
+        self.journal.holdSync(false)
+        try await finished
+        output += self.read(reader)
+        #expect(output == "0\n1\n2\nlast\n" && events.all.isEmpty)
       }
     }
   }
