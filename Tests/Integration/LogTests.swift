@@ -117,6 +117,29 @@ import Testing
     }
   }
 
+  /// journald splits what is printed, but takes what comes by its own protocol.
+  @Test(arguments: ["message", "json"]) func anEntryThatIsTooLarge(format: String) async throws {
+    let unit = try await Units.install("[Service]", "ExecStart=/bin/sh -c 'echo before; exec sleep infinity'")
+    let lines = try await Nomad.run { nomad in
+      let options = self.logs(unit, ["lifecycle": false, "format": .string(format)])
+      return try await nomad.withTask(unit, options) { task in
+        try await eventually("the first line") { task.allocation.lines.count == 1 }
+        // About the unit's process rather than by it: journald often fails to tell the unit of a process that has ended.
+        let process = try await Units.property("MainPID", of: unit)
+        for message in ["head -c 12000000 /dev/zero | tr '\\0' x", "printf after"] {
+          try await Units.command(
+            "sh", "-c",
+            "(printf MESSAGE=; \(message); printf '\\nOBJECT_PID=\(process)\\n') | logger --journald")
+        }
+        try await eventually("the last line") { task.allocation.lines.last?.contains("after") == true }
+        return task.allocation.lines
+      }
+    }
+    #expect(lines.count == 3)
+    let notice = try #require(lines.dropFirst().first)
+    #expect(notice.contains("nomad-driver-systemd") && notice.contains("An entry of 1200"))
+  }
+
   // MARK: Which entries
 
   @Test(arguments: [false, true]) func anAdoptedUnitsPast(isIncluded: Bool) async throws {

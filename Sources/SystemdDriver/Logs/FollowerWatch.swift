@@ -69,7 +69,7 @@ final class FollowerWatch: Sendable {
       guard (try? await Task.sleep(for: min(self.interval, Self.deliveryTime))) != nil else { return }
       let blind = self.silentFollowers(since: before)
       guard blind.contains(where: { follower in lagging.contains { $0 === follower } }) else { continue }
-      self.logger.info(
+      self.logger.debug(
         "journalctl does not tell of new entries, as after a move of the journal: it is started anew.",
         metadata: ["count": "\(blind.count)"])
       // What has made one blind concerns all that have heard nothing since.

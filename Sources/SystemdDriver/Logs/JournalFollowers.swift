@@ -28,7 +28,7 @@ final class JournalFollowers: Sendable {
   ///   - watchInterval: how often it is made sure that no follower is blind.
   init(
     _ journalctl: Journalctl, limit: Int = JournalFollowers.limitOfThisHost,
-    watchInterval: Duration = .seconds(5), logger: Logger = Logger(label: "journal")
+    watchInterval: Duration = .seconds(5), logger: Logger
   ) {
     self.watch = FollowerWatch(journalctl, every: watchInterval, logger: logger)
     self.availableSlots = Mutex(limit)

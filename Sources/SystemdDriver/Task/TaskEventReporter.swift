@@ -11,9 +11,10 @@ struct TaskEventReporter {
   private let claim: TaskClaim
   private var pending: [TaskEventText] = []
   private var suppressionReportedAt: ContinuousClock.Instant?
+  private var lossReportedAt: ContinuousClock.Instant?
 
-  /// How often it is reported that journald drops lines, at most: journald says it every 30 s.
-  private static let suppressionInterval: Duration = .seconds(600)
+  /// How often it is reported that journald drops lines, or has removed some, at most: journald says the first every 30 s.
+  private static let lossInterval: Duration = .seconds(600)
   /// The most characters of what journald says of that.
   private static let suppressionLength = 200
 
@@ -29,12 +30,23 @@ struct TaskEventReporter {
 
   /// Adds journald's word that it drops lines of the unit, now and then.
   mutating func addSuppression(_ text: String) {
-    let now = ContinuousClock.now
-    if let last = self.suppressionReportedAt, now - last < Self.suppressionInterval { return }
-    self.suppressionReportedAt = now
+    guard Self.isDue(&self.suppressionReportedAt) else { return }
     // It names a process, which can have any name.
     let shown = String(DisplayText(text.utf8).text.prefix(Self.suppressionLength))
     self.add(.logsSuppressed(unit: self.unit.name, text: shown))
+  }
+
+  /// Adds that lines of the unit may be missing between two points in time, now and then.
+  mutating func addLoss(from begin: RealtimeTimestamp, to end: RealtimeTimestamp) {
+    guard Self.isDue(&self.lossReportedAt) else { return }
+    self.add(.logsLost(unit: self.unit.name, from: begin, to: end))
+  }
+
+  private static func isDue(_ last: inout ContinuousClock.Instant?) -> Bool {
+    let now = ContinuousClock.now
+    if let last, now - last < Self.lossInterval { return false }
+    last = now
+    return true
   }
 
   /// Reports all events that wait.

@@ -227,7 +227,8 @@ actor UnitTask {
     case .unavailable(let reason):
       self.report(.logsUnavailable(unit: self.unit.name, reason: reason))
     case .lost(let begin, let end):
-      self.report(.logsLost(unit: self.unit.name, from: begin, to: end))
+      self.reporter.addLoss(from: begin, to: end)
+      self.flushEvents()
     case .incomplete(let reason):
       self.report(.logsIncomplete(unit: self.unit.name, reason: reason))
     }

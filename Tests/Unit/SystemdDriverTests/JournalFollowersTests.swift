@@ -36,7 +36,8 @@ import Testing
     -> R
   {
     let followers = JournalFollowers(
-      Journalctl(runner: self.journal, path: "/bin/true", logger: quietLogger), limit: limit)
+      Journalctl(runner: self.journal, path: "/bin/true", logger: quietLogger), limit: limit,
+      logger: quietLogger)
     return try await withThrowingDiscardingTaskGroup { group in
       group.addTask { await followers.run() }
       defer { group.cancelAll() }

@@ -27,7 +27,7 @@ import Testing
 
     func unitJournal(_ journal: FakeJournal, resumes: Bool = false) throws -> UnitJournal {
       let journalctl = Journalctl(runner: journal, path: "/bin/true", logger: quietLogger)
-      let followers = JournalFollowers(journalctl, limit: 8)
+      let followers = JournalFollowers(journalctl, limit: 8, logger: quietLogger)
       self.running.yield(followers)
       return try UnitJournal(
         of: self.unit, for: self.task, LogConfiguration(), from: .beginning, resumes: resumes,
