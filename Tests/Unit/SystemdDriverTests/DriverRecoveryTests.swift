@@ -109,7 +109,7 @@ import Testing
     // Nothing has happened.
     try await withDriver(self.systemd) { driver, _ in try await driver.recoverTask(handle) }
     target.request(.restart)
-    try await withDriver(self.systemd) { driver, _ in
+    try await withDriver(self.systemd) { driver, _ async throws in
       let error = await #expect(throws: DriverError.self) { try await driver.recoverTask(handle) }
       #expect(error?.isRecoverable == true && error?.description.contains("soft-reboot") == true)
       #expect(try await !driver.knows(handle.config.id))

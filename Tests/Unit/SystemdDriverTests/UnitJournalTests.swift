@@ -342,11 +342,7 @@ import Testing
           #expect(lines[(notice + 1)...] == (900..<1000).map { "\($0)"[...] }[...])
           #expect(output.contains("nomad-driver-systemd: Lines may be missing here: "))
         }
-        guard case .lost(let begin, let end)? = events.all.first, events.all.count == 1 else {
-          Issue.record("not the event: \(events.all)")
-          return
-        }
-        #expect(begin.microseconds < end.microseconds)
+        #expect(events.all.count == 1 && events.all.first?.hasPrefix("lost(") == true, "\(events.all)")
       }
     }
   }
