@@ -26,7 +26,9 @@ struct GoPluginHostTests {
 
   private func host(_ options: String...) async throws -> (Termination, output: String, error: String) {
     let output = try await ProcessCommandRunner(logger: quietLogger).run(
-      Command(executable: goHost, arguments: options + [program], timeLimit: .seconds(60)))
+      Command(
+        executable: goHost, arguments: options + [program], timeLimit: .seconds(60),
+        inheritsEnvironment: true))
     return (
       output.result.termination, output.text, String(decoding: output.result.standardError, as: UTF8.self)
     )

@@ -29,7 +29,6 @@ struct SystemdClient: Sendable {
 
   /// No process of the plugin outlives it.
   private let knownUserspaceRun = Promise<String?>()
-  private static let userspaceRunLimit: Duration = .seconds(10)
 
   /// How many shared commands may ask systemd about units at once.
   private static let maximumShowCommands = 4
@@ -81,7 +80,6 @@ struct SystemdClient: Sendable {
       group.addTask { await self.statuses.run() }
       group.addTask { await self.histories.run() }
       group.addTask { await self.systemStates.run() }
-      group.addTask { await self.findUserspaceRun() }
       group.addTask { await self.usage.run() }
       group.addTask { await self.followers.run() }
     }
@@ -123,14 +121,13 @@ struct SystemdClient: Sendable {
   ///
   /// - Returns: nil if it is not known, or the unit's host is another one. Needs ``run()``.
   func userspaceRun() async -> String? {
-    guard self.location.isLocal else { return nil }
-    return (try? await self.knownUserspaceRun.value(within: Self.userspaceRunLimit)) ?? nil
-  }
-
-  private func findUserspaceRun() async {
-    let target = self.location.isLocal ? try? UnitName("sysinit.target") : nil
-    let status = if let target { try? await self.showPatiently(target) } else { nil as UnitStatus? }
-    self.knownUserspaceRun.fulfil(status?.invocationID)
+    if let known = self.knownUserspaceRun.current { return known }
+    guard self.location.isLocal, let target = try? UnitName("sysinit.target"),
+      let properties = try? await self.systemctl.properties(["InvocationID"], of: target)
+    else { return nil }
+    let run = properties["InvocationID"].flatMap { $0.isEmpty ? nil : $0 }
+    self.knownUserspaceRun.fulfil(run)
+    return run
   }
 
   /// Whether the whole system goes down: `poweroff`, `reboot`, `soft-reboot`.

@@ -57,9 +57,10 @@ struct TaskStarter: Sendable {
     record.save()
     self.background.add { [registry] in await task.live(in: registry) }
     do {
+      async let userspaceRun = self.systemd.userspaceRun()
       try await task.waitForStart()
       await task.report(plan.event(unit: unit))
-      return try await self.handle(of: task, plan)
+      return try await self.handle(of: task, plan, userspaceRun: await userspaceRun)
     } catch {
       await self.registry.remove(task)
       record.remove()
@@ -85,10 +86,12 @@ struct TaskStarter: Sendable {
     .unrecoverable("The task \(config.id) has been started already.")
   }
 
-  private func handle(of task: UnitTask, _ plan: StartPlan) async throws -> TaskHandle {
+  private func handle(
+    of task: UnitTask, _ plan: StartPlan, userspaceRun: String?
+  ) async throws -> TaskHandle {
     let state = DriverState(
       unit: task.unit.name, logs: plan.logsBegin, bootID: self.systemd.location.bootID,
-      userspaceRun: await self.systemd.userspaceRun(), invocationID: await task.invocationID,
+      userspaceRun: userspaceRun, invocationID: await task.invocationID,
       startedAt: RealtimeTimestamp(Date()))
     return TaskHandle(config: task.config, state: .running, driverState: try state.encoded)
   }
