@@ -30,30 +30,34 @@ public struct UnitHistory: Sendable, Hashable {
   /// Adds the next entry about the unit. Only the service manager is believed.
   public mutating func append(_ entry: JournalEntry) {
     guard entry.isLifecycle else { return }
-    self.appendJob(entry)
+    let isSkip = self.appendJob(entry)
     let invocationID = entry.subjectInvocationID.flatMap { $0.isEmpty ? nil : $0 }
     if let invocationID {
-      self.append(entry, to: invocationID)
+      self.append(entry, to: invocationID, isSkip: isSkip)
     } else if UnitRun.isAboutEnd(entry) {
-      self.append(entry, to: nil)
+      self.append(entry, to: nil, isSkip: isSkip)
     }
   }
 
-  private mutating func appendJob(_ entry: JournalEntry) {
+  /// - Returns: whether the entry tells that a start was skipped.
+  private mutating func appendJob(_ entry: JournalEntry) -> Bool {
     // The job of a skipped start is "done"; for an ExecCondition= it is "skipped" until version 250 or so.
-    guard entry.jobType == "start", entry.jobResult == "done" || entry.jobResult == "skipped" else { return }
+    guard entry.jobType == "start", entry.jobResult == "done" || entry.jobResult == "skipped" else {
+      return false
+    }
     let message = String(decoding: entry.message, as: UTF8.self)
     self.skippedStart = Self.skips.contains { message.contains($0) } ? message : nil
+    return self.skippedStart != nil
   }
 
-  private mutating func append(_ entry: JournalEntry, to invocationID: String?) {
+  private mutating func append(_ entry: JournalEntry, to invocationID: String?, isSkip: Bool) {
     if let index = self.runs.lastIndex(where: { $0.invocationID == invocationID }) {
-      self.runs[index].append(entry)
+      self.runs[index].append(entry, isSkip: isSkip)
       return
     }
     if self.runs.count == Self.runLimit { self.runs.removeFirst() }
     var run = UnitRun(invocationID: invocationID, beginning: entry.monotonicMicroseconds)
-    run.append(entry)
+    run.append(entry, isSkip: isSkip)
     self.runs.append(run)
   }
 

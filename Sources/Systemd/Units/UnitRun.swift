@@ -18,6 +18,9 @@ public struct UnitRun: Sendable, Hashable {
   /// The first process of the run that failed; nil if none was logged. The result of the run is its result.
   public private(set) var failedCommand: FailedCommand?
 
+  /// Whether something tells that the unit's program has run, rather than that a condition has kept it from that.
+  public private(set) var hasRun = false
+
   /// Whether a stop job has begun while the unit ran.
   public private(set) var isStopRequested = false
 
@@ -40,17 +43,23 @@ public struct UnitRun: Sendable, Hashable {
     entry.processExit != nil || self.result(entry) != nil
   }
 
-  mutating func append(_ entry: JournalEntry) {
+  /// - Parameter isSkip: whether the entry tells that a start was skipped.
+  mutating func append(_ entry: JournalEntry, isSkip: Bool = false) {
+    if entry.jobType == "start", entry.jobResult == "done", !isSkip { self.hasRun = true }
     // What a reload comes to is nothing to the run's result.
     if let exit = entry.processExit, let command = entry.command, command != "ExecReload", self.result == nil
     {
-      if command == "ExecStart" { self.mainProcessExit = exit }
+      if command == "ExecStart" {
+        self.mainProcessExit = exit
+        self.hasRun = true
+      }
       if self.failedCommand == nil, exit != .exited(0) {
         self.failedCommand = FailedCommand(directive: command, exit: exit)
       }
     }
     if let result = Self.result(entry) {
       self.result = result
+      if result != "exec-condition" { self.hasRun = true }
       self.endTime = entry.realtime
     }
     switch entry.messageID {

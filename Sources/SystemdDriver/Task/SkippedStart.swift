@@ -31,15 +31,17 @@ struct SkippedStart {
       let unmet = try? await self.systemd.analyze.conditions(of: self.unit)?.text
       return self.text(unmet ?? "systemd has not run it, and does not say why.")
     }
-    return history.runs.isEmpty ? try await self.reasonOfSilentUnit(status) : nil
+    return !history.runs.contains(where: \.hasRun) ? try await self.reasonOfSilentUnit(status) : nil
   }
 
   /// Why the start of a unit was passed over of which the journal tells nothing.
   private func reasonOfSilentUnit(_ status: UnitStatus) async throws -> String? {
     if status.result == "exec-condition" { return self.text("Its ExecCondition= was not met.") }
-    if status.invocationID != nil || status.mainProcessExit != nil { return nil }
+    if status.mainProcessExit != nil { return nil }
     let conditions = try await self.systemd.systemctl.conditions(of: self.unit)
-    if let areMet = conditions.areMet, !areMet { return self.text("Its conditions are not met.") }
+    if let areMet = conditions.areMet, !areMet || !conditions.hasCommands {
+      return areMet ? nil : self.text("Its conditions are not met.")
+    }
     // It need not be installed, nor be in an old recording.
     if let now = try? await self.systemd.analyze.conditions(of: self.unit) {
       if !now.areMet { return self.text(now.text) }

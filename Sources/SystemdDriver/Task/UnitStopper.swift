@@ -16,6 +16,8 @@ struct UnitStopper: Sendable {
   private static let killTimeout: Duration = .seconds(30)
   /// How long a hanging systemctl is waited for when there is nothing left to stop.
   private static let hangTimeout: Duration = .seconds(5)
+  /// How long a systemctl goes on without a job before the job is looked for.
+  private static let lostJobTimeout: Duration = .seconds(15)
   /// How long to wait before a stop that has failed is tried again.
   private static let retryDelay: Duration = .seconds(1)
   /// How often SIGKILL is sent: commands of the unit that are run when it stops begin only then.
@@ -38,7 +40,7 @@ struct UnitStopper: Sendable {
     if self.task.milestones.removed.current == nil { await self.task.waitForFirstObservation() }
     let invocationID = await self.task.invocationID
     do {
-      try await self.stopOrKill(within: max(.zero, ContinuousClock.now.duration(to: deadline)))
+      try await self.stopOrKill(invocationID, within: max(.zero, ContinuousClock.now.duration(to: deadline)))
     } catch let error as SystemdError {
       let starters = await self.starters(includingUpholders: true)
       guard !starters.isEmpty else { throw error }
@@ -92,7 +94,7 @@ struct UnitStopper: Sendable {
   }
 
   /// Runs the stop job; after `timeout` kills all processes of the unit until the job is done.
-  private func stopOrKill(within timeout: Duration) async throws {
+  private func stopOrKill(_ invocationID: String?, within timeout: Duration) async throws {
     // Many stops wait for their turn, and the unit has not been asked before that.
     let stopIssued = Promise<Void>()
     try await withThrowingTaskGroup(of: Void.self) { group in
@@ -116,8 +118,22 @@ struct UnitStopper: Sendable {
         _ = try await self.task.milestones.unitDown.value
         try await Task.sleep(for: Self.hangTimeout)
       }
+      group.addTask {
+        try await stopIssued.value
+        try await self.waitForLaterRun(than: invocationID)
+      }
       defer { group.cancelAll() }
       try await group.next()
+    }
+  }
+
+  /// Waits until another run of the unit shows that the stop job is done. A `systemctl stop` can miss the end of its job when
+  /// systemd reads its files anew at that moment, and waits on.
+  private func waitForLaterRun(than invocationID: String?) async throws {
+    while true {
+      try await Task.sleep(for: Self.lostJobTimeout)
+      guard let invocationID, let status = try? await self.systemd.show(self.unit) else { continue }
+      if status.jobID == nil, let later = status.invocationID, later != invocationID { return }
     }
   }
 

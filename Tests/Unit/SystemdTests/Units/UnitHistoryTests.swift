@@ -185,6 +185,27 @@ import Testing
     #expect(failed.end(since: "a")?.isStopRequested == true)
   }
 
+  /// With LogLevelMax=debug such messages are in the journal since version 256 or so.
+  @Test func aCleanEndIsNoFailure() throws {
+    var ignored = try Self.exited("a", "exited", 4, command: "ExecStop")
+    ignored.priority = 7
+    let history = UnitHistory([
+      try Self.started("a"), ignored, try Self.exited("a", "exited", 9, command: "ExecStopPost"),
+      try Self.failed("a", "exit-code"),
+    ])
+    #expect(history.run("a")?.failedCommand == FailedCommand(directive: "ExecStopPost", exit: .exited(9)))
+  }
+
+  /// systemd says other things of a run too, such as what it cannot read of the unit's control group.
+  @Test func whatTellsThatAUnitHasRun() throws {
+    let other = try Self.entry("\"INVOCATION_ID\":\"a\",\"MESSAGE\":\"Failed to read pids.max\"")
+    let skipped = try Self.failed("a", "exec-condition")
+    #expect(UnitHistory([other, skipped]).run("a")?.hasRun == false)
+    for entry in [try Self.started("a"), try Self.succeeded("a"), try Self.exited("a", "exited", 1)] {
+      #expect(UnitHistory([other, entry]).run("a")?.hasRun == true)
+    }
+  }
+
   @Test func onlyTheLatestRunsAreKept() throws {
     let history = UnitHistory(try (0..<100).flatMap { try Self.failure("run\($0)") })
     #expect(history.runs.count == 16 && history.end(since: "run99")?.invocationID == "run99")
