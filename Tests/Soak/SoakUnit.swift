@@ -7,6 +7,8 @@ enum SoakUnit: String, CaseIterable {
   case runs
   /// Prints three lines and ends with the exit code that its instance's name begins with.
   case exits
+  /// The same, and its failure is reset at once by another unit.
+  case forgotten
   /// Prints 5,000 lines at once.
   case bursts
   /// Fails twice, and is restarted by systemd each time, before it ends well.
@@ -22,7 +24,7 @@ enum SoakUnit: String, CaseIterable {
     switch self {
     case .runs:
       [#"ExecStart=/bin/sh -c 'i=0; while :; do i=$((i+1)); echo "$$$$ $i"; sleep 0.1; done'"#]
-    case .exits:
+    case .exits, .forgotten:
       [
         #"ExecStart=/bin/sh -c 'n=%i; for i in 1 2 3; do echo "$$$$ $i"; sleep 0.1; done; exit $${n%%%%-*}'"#
       ]
@@ -44,12 +46,19 @@ enum SoakUnit: String, CaseIterable {
     }
   }
 
+  private var settings: [String] {
+    ["StartLimitIntervalSec=0"] + (self == .forgotten ? ["OnFailure=soak-forget@%i.service"] : [])
+  }
+
   /// Makes the files of all.
   static func install() async throws {
     for unit in Self.allCases {
       try Units.write(
-        ["[Unit]", "StartLimitIntervalSec=0", "[Service]"] + unit.lines, to: "soak-\(unit)@.service")
+        ["[Unit]"] + unit.settings + ["[Service]"] + unit.lines, to: "soak-\(unit)@.service")
     }
+    try Units.write(
+      ["[Service]", "Type=oneshot", "ExecStart=systemctl reset-failed soak-forgotten@%i.service"],
+      to: "soak-forget@.service")
     try await Units.systemctl("daemon-reload")
   }
 
@@ -59,7 +68,7 @@ enum SoakUnit: String, CaseIterable {
     let exitCodes: Set<Int32> =
       switch self {
       case .runs, .stubborn: []
-      case .exits: [code]
+      case .exits, .forgotten: [code]
       case .bursts, .restarts, .oneshot: [0]
       case .broken: [203]
       }
@@ -70,7 +79,7 @@ enum SoakUnit: String, CaseIterable {
   var lineCount: Int? {
     switch self {
     case .runs, .stubborn, .restarts, .broken: nil
-    case .exits: 3
+    case .exits, .forgotten: 3
     case .bursts: 5000
     case .oneshot: 2
     }

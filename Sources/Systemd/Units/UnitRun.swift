@@ -46,8 +46,9 @@ public struct UnitRun: Sendable, Hashable {
   /// - Parameter isSkip: whether the entry tells that a start was skipped.
   mutating func append(_ entry: JournalEntry, isSkip: Bool = false) {
     if entry.jobType == "start", entry.jobResult == "done", !isSkip { self.hasRun = true }
-    // What a reload comes to is nothing to the run's result.
-    if let exit = entry.processExit, let command = entry.command, command != "ExecReload", self.result == nil
+    // What a reload comes to is nothing to the run's result. A clean end is of the priority "debug".
+    if let exit = entry.processExit, let command = entry.command, command != "ExecReload",
+      entry.priority != 7, self.result == nil
     {
       if command == "ExecStart" {
         self.mainProcessExit = exit
