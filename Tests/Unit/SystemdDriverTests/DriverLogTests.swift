@@ -89,8 +89,8 @@ import Testing
       let id = try await driver.start("web")
       web.exit(0)
       _ = try await driver.waitTask(id)
-      // Nothing but what systemd says about the unit is followed.
-      #expect(systemd.journal.commands.allSatisfy { $0.hasSuffix(" _PID=1 UNIT=web.service") })
+      // Nothing but what systemd says about the unit is read.
+      #expect(systemd.journal.commands.allSatisfy { $0.contains(" _PID=1") || $0 == "--sync" })
     }
   }
 
