@@ -17,4 +17,7 @@ extension SystemdError {
 
   /// Whether systemd has run a job that has failed, rather than that it could not be asked for one.
   var isJobFailure: Bool { self.reason == .jobFailed || self.reason == .jobTimedOut }
+
+  /// Whether a replay has no answer, and never will.
+  var isNotRecorded: Bool { if case .command(.notRecorded) = self.reason { true } else { false } }
 }

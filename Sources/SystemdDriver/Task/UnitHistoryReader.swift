@@ -16,7 +16,7 @@ struct UnitHistoryReader: Sendable {
   func read() async -> UnitHistory? {
     do {
       // A journald that has much to do, or starts anew, is given time.
-      return try await SystemdError.retrying(after: Self.pauses, if: { _ in true }) {
+      return try await SystemdError.retrying(after: Self.pauses, if: { !$0.isNotRecorded }) {
         try await self.systemd.history(of: self.unit, after: self.position)
       }
     } catch is CancellationError {

@@ -62,7 +62,7 @@ extension UnitTask {
   private func isSystemStopping() async throws -> Bool {
     do {
       return try await SystemdError.retrying(
-        after: .init(repeating: Self.shutdownPollInterval, count: 30), if: { _ in true }
+        after: .init(repeating: Self.shutdownPollInterval, count: 30), if: { !$0.isNotRecorded }
       ) { [systemd] in try await systemd.isStopping() }
     } catch let error as SystemdError {
       self.logger.warning("Cannot tell whether the machine goes down", metadata: ["error": "\(error)"])
