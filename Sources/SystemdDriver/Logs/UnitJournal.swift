@@ -47,6 +47,7 @@ actor UnitJournal {
   /// The sequences for which the journal was followed anew.
   private var knownSequences: Set<Substring> = []
   private let patience: Duration
+  private let mayLoseEntries: Bool
 
   /// The delays before the journal is followed again after that failed.
   private static let retryDelays: ClosedRange<Duration> = .seconds(1)...(.seconds(30))
@@ -60,11 +61,13 @@ actor UnitJournal {
   ///   - resumes: whether to go on where an earlier process of the plugin ended, if that is known.
   ///   - bootID: of the boot that this is; nil if the unit's host is another one.
   ///   - patience: for how long a follower goes on while the collector makes it wait.
+  ///   - mayLoseEntries: whether the journal may have removed entries that were not read: not so one that is replayed.
   /// - Throws: `DriverError` if a FIFO is not what it should be.
   init(
     of unit: UnitName, and triggered: [UnitName] = [], for task: TaskConfig,
     _ configuration: LogConfiguration, from position: JournalPosition, resumes: Bool, bootID: String? = nil,
-    patience: Duration = .seconds(10), journalctl: Journalctl, followers: JournalFollowers, logger: Logger
+    patience: Duration = .seconds(10), mayLoseEntries: Bool = true, journalctl: Journalctl,
+    followers: JournalFollowers, logger: Logger
   ) throws {
     self.unit = unit
     self.units = [unit] + triggered
@@ -74,6 +77,7 @@ actor UnitJournal {
     self.logs = try LogDelivery(for: task, configuration, resumes: resumes, logger: logger)
     self.position = position
     self.patience = patience
+    self.mayLoseEntries = mayLoseEntries
     self.mayHaveLeftEntries = resumes
     if self.logs == nil, resumes, let now = bootID.flatMap({ JournalCursor.now(inBoot: $0) }) {
       // The first poll tells what all that was said before has come to.
@@ -156,7 +160,7 @@ actor UnitJournal {
   /// entry for sure.
   private var tellsLoss: Bool {
     get async {
-      guard self.mayHaveLeftEntries else { return false }
+      guard self.mayHaveLeftEntries, self.mayLoseEntries else { return false }
       return await self.logs?.cursor != nil
     }
   }

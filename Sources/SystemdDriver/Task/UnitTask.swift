@@ -120,7 +120,8 @@ actor UnitTask {
     self.journal = try UnitJournal(
       of: unit, and: options.logs.includeTriggered ? triggered : [], for: collected, options.logs,
       from: logsBegin, resumes: lifecycle.isRecovered, bootID: engine.systemd.location.bootID,
-      journalctl: engine.systemd.journalctl, followers: engine.systemd.followers, logger: logger)
+      mayLoseEntries: engine.systemd.location.replay == nil, journalctl: engine.systemd.journalctl,
+      followers: engine.systemd.followers, logger: logger)
   }
 
   // MARK: Running
