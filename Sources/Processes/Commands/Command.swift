@@ -14,6 +14,9 @@ public struct Command: Sendable, Hashable {
   /// Whether the program gets this process's environment rather than a made one. See ``ProcessCommandRunner``.
   public var inheritsEnvironment: Bool
 
+  /// Whether the caller can do without an answer: a replay that lacks it is no error then.
+  public var isOptional = false
+
   /// The largest number of bytes of standard output that ``CommandRunner/run(_:)`` collects.
   public var outputLimit: Int
 

@@ -81,7 +81,8 @@ public struct Journalctl: Sendable {
     let isOne = units.count == 1
     let result = try await self.read(
       ["--boot", "--quiet", "--lines=\(Self.historyLimit * units.count)"], units, isOne ? .all : .manager,
-      after: .beginning, .line, matches: isOne ? ["_PID=1"] : [], timeLimit: self.timeLimit
+      after: .beginning, .line, matches: isOne ? ["_PID=1"] : [], timeLimit: self.timeLimit,
+      isOptional: true
     ) {
       for entry in $0 { entry.subjectUnit.map { entries[$0, default: []].append(entry) } }
     }
@@ -92,6 +93,7 @@ public struct Journalctl: Sendable {
   private func read(
     _ options: [String], _ units: [UnitName], _ scope: JournalScope = .all, after position: JournalPosition,
     _ detail: JournalEntry.Detail, matches: [String] = [], timeLimit: Duration? = nil,
+    isOptional: Bool = false,
     _ onEntries: ([JournalEntry]) async throws -> Void
   ) async throws -> CommandResult {
     var arguments = ["--no-pager"] + options + ["--output=json", "--all"]
@@ -106,7 +108,9 @@ public struct Journalctl: Sendable {
     var splitter = LineSplitter(maximumLength: Self.lineLimit)
     var resumption = JournalResumption(after: position)
     do {
-      let result = try await self.tool.runner.run(self.tool.command(arguments, timeLimit: timeLimit)) {
+      let result = try await self.tool.runner.run(
+        self.tool.command(arguments, timeLimit: timeLimit, isOptional: isOptional)
+      ) {
         chunk in
         var entries: [JournalEntry] = []
         // One warning for each chunk at most: a program that prints nothing else must not fill the log.

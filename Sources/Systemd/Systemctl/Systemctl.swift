@@ -144,7 +144,8 @@ public struct Systemctl: Sendable {
     return UnitConditions(
       UnitProperties.parse(
         try await self.answer(
-          "show", [unit], Self.arguments("show", ["--timestamp=us+utc", properties], [unit]))
+          "show", [unit], Self.arguments("show", ["--timestamp=us+utc", properties], [unit]),
+          isOptional: true)
       ).first ?? [:])
   }
 
@@ -153,7 +154,8 @@ public struct Systemctl: Sendable {
     let properties = "--property=" + ServiceCommands.properties.joined(separator: ",")
     return ServiceCommands(
       try await self.answer(
-        "show", [unit], Self.arguments("show", ["--timestamp=us+utc", properties], [unit])))
+        "show", [unit], Self.arguments("show", ["--timestamp=us+utc", properties], [unit]),
+        isOptional: true))
   }
 
   /// The units that must be active for a unit to be started (`Requires=`, `Requisite=`, `BindsTo=`).
@@ -260,11 +262,14 @@ public struct Systemctl: Sendable {
   private static let questionAttempts = 3
 
   /// Asks something, whatever the exit status.
-  private func ask(_ verb: String, _ units: [UnitName], _ arguments: [String]) async throws -> CommandOutput {
+  private func ask(
+    _ verb: String, _ units: [UnitName], _ arguments: [String], isOptional: Bool = false
+  ) async throws -> CommandOutput {
     var attempt = 1
     while true {
       do {
-        return try await self.tool.run(verb, units, arguments, timeLimit: self.timeLimit)
+        return try await self.tool.run(
+          verb, units, arguments, timeLimit: self.timeLimit, isOptional: isOptional)
       } catch let error as SystemdError {
         guard case .command(.timedOut) = error.reason, attempt < Self.questionAttempts else { throw error }
         attempt += 1
@@ -273,8 +278,10 @@ public struct Systemctl: Sendable {
   }
 
   /// Asks something, and collects the answer.
-  private func answer(_ verb: String, _ units: [UnitName], _ arguments: [String]) async throws -> [UInt8] {
-    let output = try await self.ask(verb, units, arguments)
+  private func answer(
+    _ verb: String, _ units: [UnitName], _ arguments: [String], isOptional: Bool = false
+  ) async throws -> [UInt8] {
+    let output = try await self.ask(verb, units, arguments, isOptional: isOptional)
     guard output.result.termination.isSuccess else { throw self.tool.error(output.result, verb, units) }
     return output.standardOutput
   }

@@ -28,7 +28,7 @@ public struct SystemdAnalyze: Sendable {
   /// - Throws: ``SystemdError``; `CancellationError`.
   public func conditions(of unit: UnitName) async throws -> (areMet: Bool, text: String)? {
     let output = try await self.tool.run(
-      "condition", [unit], ["condition", "--unit=\(unit.name)"], timeLimit: self.timeLimit)
+      "condition", [unit], ["condition", "--unit=\(unit.name)"], timeLimit: self.timeLimit, isOptional: true)
     let text = DisplayText(output.result.standardError + output.standardOutput).text
     if output.result.termination.isSuccess { return (true, text) }
     return text.contains("Conditions failed") ? (false, text) : nil

@@ -22,20 +22,23 @@ package struct SystemdTool: Sendable {
     self.hasPrefix = !commandPrefix.isEmpty
   }
 
-  func command(_ arguments: [String], timeLimit: Duration?) -> Command {
-    Command(
+  func command(_ arguments: [String], timeLimit: Duration?, isOptional: Bool = false) -> Command {
+    var command = Command(
       executable: Executable.find(self.words[0]), arguments: self.words.dropFirst() + arguments,
       timeLimit: timeLimit, inheritsEnvironment: self.hasPrefix)
+    command.isOptional = isOptional
+    return command
   }
 
   /// Runs the program and collects its output, whatever its exit status.
   ///
   /// - Throws: ``SystemdError`` or `CancellationError`.
   package func run(
-    _ verb: String, _ units: [UnitName], _ arguments: [String], timeLimit: Duration?
+    _ verb: String, _ units: [UnitName], _ arguments: [String], timeLimit: Duration?, isOptional: Bool = false
   ) async throws -> CommandOutput {
     do {
-      return try await self.runner.run(self.command(arguments, timeLimit: timeLimit))
+      return try await self.runner.run(
+        self.command(arguments, timeLimit: timeLimit, isOptional: isOptional))
     } catch let error as CommandError {
       throw self.error(.command(error), verb, units)
     }

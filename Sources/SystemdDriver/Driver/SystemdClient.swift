@@ -134,7 +134,9 @@ struct SystemdClient: Sendable {
   ///
   /// - Throws: ``SystemdError`` or `CancellationError`.
   func isStopping() async throws -> Bool {
-    try await self.systemStates.value(for: .system) == "stopping"
+    // What a replay's systemd did to the unit was recorded to its end.
+    if self.location.replay != nil { return false }
+    return try await self.systemStates.value(for: .system) == "stopping"
   }
 
   /// Whether a start of the unit may do nothing since conditions of it are not met, as far as its files show.

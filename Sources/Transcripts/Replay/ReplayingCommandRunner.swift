@@ -235,8 +235,8 @@ public final class ReplayingCommandRunner: CommandRunner {
       reason = "the recording is empty"
     }
     if self.state.withLock({ $0.reported.insert(words).inserted }) {
-      self.logger.error(
-        "The replay has no answer to this command.",
+      self.logger.log(
+        level: command.isOptional ? .debug : .error, "The replay has no answer to this command.",
         metadata: ["command": "\(command)", "reason": "\(reason)"])
     }
     return .notRecorded(command, reason: reason)
