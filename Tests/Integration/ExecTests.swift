@@ -130,7 +130,12 @@ import Testing
           size: hasTerminal ? (24, 80) : nil
         ) { _ in try await Task.sleep(for: .seconds(3600)) }
       }
-      try await eventually("the command") { Self.isRunning(mark) }
+      // A process that leaves its session in the moment in which its parent is killed cannot be found.
+      try await eventually("all that the command starts") {
+        Self.processes(with: mark).count {
+          (try? String(contentsOfFile: "/proc/\($0)/comm", encoding: .utf8)) == "sleep\n"
+        } == 3
+      }
       call.cancel()
       _ = await call.result
       try await eventually("the end of all that the command has started") { !Self.isRunning(mark) }
