@@ -23,9 +23,6 @@ package enum ExecHelper {
   /// The text before the names of variables for the command.
   static let environmentPrefix = "+"
 
-  /// The PATH of a command that has none; systemd's default (systemd.exec(5)).
-  private static let defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-
   /// The TERM of a command at a terminal, if it has none.
   private static let defaultTerminal = "xterm"
 
@@ -80,7 +77,7 @@ package enum ExecHelper {
         try self.enter(host, &environment)
       }
       for variable in self.givenVariables { environment.add(variable) }
-      environment.add("PATH", self.defaultPath)
+      environment.add("PATH", Executable.defaultPath)
       if isatty(STDIN_FILENO) == 1 { environment.add("TERM", self.defaultTerminal) }
       return self.exec(Array(arguments), environment)
     } catch {

@@ -4,6 +4,9 @@ import Glibc
 
 /// Finds programs and tells whether they can be run.
 public enum Executable {
+  /// Where programs are where no `PATH` says so; systemd's default (systemd.exec(5)).
+  package static let defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
   /// The absolute path of a program.
   ///
   /// - Parameters:

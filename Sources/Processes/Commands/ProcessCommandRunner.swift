@@ -25,7 +25,7 @@ public struct ProcessCommandRunner: CommandRunner {
     let fixed = [
       "LC_ALL": "C.UTF-8", "TZ": "UTC", "SYSTEMD_PAGER": "", "SYSTEMD_COLORS": "0", "SYSTEMD_URLIFY": "0",
     ]
-    let path = ["PATH": environment["PATH"] ?? "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"]
+    let path = ["PATH": environment["PATH"] ?? Executable.defaultPath]
     self.environment = Self.lines(path.merging(fixed) { $1 })
     let inherited = environment.filter { name, _ in
       !Self.namesOfSystemd.contains(name) && !Self.prefixesOfSystemd.contains { name.hasPrefix($0) }

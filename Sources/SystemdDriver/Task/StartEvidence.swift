@@ -13,12 +13,8 @@ struct StartEvidence: Sendable {
     guard let status else { return nil }
     guard !status.isForgotten else { return self.history?.end(since: nil).flatMap { UnitEnd($0) } }
     guard status.activeState == .failed else { return nil }
-    return UnitEnd(status, failedCommand: self.failedCommand(of: status))
-  }
-
-  private func failedCommand(of status: UnitStatus) -> FailedCommand? {
-    self.commands?.failures.first { $0.exit.isOf(status.result ?? "") }
-      ?? status.invocationID.flatMap { self.history?.run($0)?.failedCommand }
+    return UnitEnd(
+      status, failedCommand: UnitLifecycle.failedCommand(of: status, self.history, self.commands))
   }
 
   /// Whether a process of the unit has failed and it is not known which.
@@ -27,6 +23,6 @@ struct StartEvidence: Sendable {
     else {
       return false
     }
-    return self.failedCommand(of: status) == nil
+    return UnitLifecycle.failedCommand(of: status, self.history, self.commands) == nil
   }
 }

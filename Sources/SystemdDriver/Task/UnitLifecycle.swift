@@ -377,7 +377,8 @@ struct UnitLifecycle: Sendable, Hashable {
     return history.end(since: self.invocationID).map { $0.isStopRequested || $0.isStoppedInPause } ?? true
   }
 
-  private static func failedCommand(
+  /// The process whose failure is the result of a unit's last run; nil if it is not known.
+  static func failedCommand(
     of status: UnitStatus, _ history: UnitHistory?, _ commands: ServiceCommands?
   ) -> FailedCommand? {
     guard let invocationID = status.invocationID else { return nil }

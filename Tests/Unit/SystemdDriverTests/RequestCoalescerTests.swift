@@ -23,32 +23,11 @@ import Testing
     #expect(answers.compactMap(\.self).sorted() == [2, 4, 4])
   }
 
-  @Test func aBatchThatHangsHoldsUpNoOther() async throws {
+  /// There is room for another batch, or one that takes too long does not count any more.
+  @Test(arguments: [(2, nil), (1, .milliseconds(1))] as [(Int, Duration?)])
+  func aBatchThatHangsHoldsUpNoOther(width: Int, patience: Duration?) async throws {
     let (isHanging, end) = (Promise<Void>(), Promise<Void>())
-    let batches = RequestCoalescer<Int, Int>(width: 2) { numbers in
-      if numbers.contains(0) {
-        isHanging.fulfil(())
-        try await end.value
-      }
-      return Dictionary(uniqueKeysWithValues: numbers.map { ($0, $0) })
-    }
-    let running = Task { await batches.run() }
-    async let hanging = batches.value(for: 0)
-    try await isHanging.value
-    for number in 1...3 {
-      let answer = try await batches.value(for: number)
-      #expect(answer == number)
-    }
-    end.fulfil(())
-    let last = try await hanging
-    #expect(last == 0)
-    running.cancel()
-    await running.value
-  }
-
-  @Test func aBatchThatTakesTooLongHoldsUpNoOther() async throws {
-    let (isHanging, end) = (Promise<Void>(), Promise<Void>())
-    let batches = RequestCoalescer<Int, Int>(patience: .milliseconds(1)) { numbers in
+    let batches = RequestCoalescer<Int, Int>(width: width, patience: patience) { numbers in
       if numbers.contains(0) {
         isHanging.fulfil(())
         try await end.value
